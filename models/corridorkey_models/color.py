@@ -1,0 +1,210 @@
+"""Transfer functions, primaries and working spaces: any plate encoding to and from linear Rec.709.
+
+Matrices are derived from published primaries with Bradford adaptation, curves from their makers' papers, so that no
+OpenColorIO config is needed at run time. Functions take float tensors whose last axis is R, G, B, on any device, and
+never clip: values outside [0, 1] survive the round trip. Knows no files and no hosts.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .errors import InputError
+from .params import OUTPUT_SPACES
+
+Curve = Callable[[Tensor], Tensor]
+Chromaticities = tuple[tuple[float, float], ...]
+"""CIE 1931 x, y of red, green, blue and white."""
+
+D65 = (0.3127, 0.3290)
+ACES_WHITE = (0.32168, 0.33767)
+
+REC709: Chromaticities = ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060), D65)  # ITU-R BT.709
+REC2020: Chromaticities = ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046), D65)  # ITU-R BT.2020
+P3_D65: Chromaticities = ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), D65)  # SMPTE RP 431-2, D65 white
+AP0: Chromaticities = ((0.7347, 0.2653), (0.0, 1.0), (0.0001, -0.0770), ACES_WHITE)  # SMPTE ST 2065-1
+AP1: Chromaticities = ((0.713, 0.293), (0.165, 0.830), (0.128, 0.044), ACES_WHITE)  # AMPAS S-2014-004
+DAVINCI_WIDE_GAMUT: Chromaticities = ((0.8000, 0.3130), (0.1682, 0.9877), (0.0790, -0.1155), D65)  # Blackmagic 2020
+ARRI_WIDE_GAMUT_3: Chromaticities = ((0.6840, 0.3130), (0.2210, 0.8480), (0.0861, -0.1020), D65)  # ARRI LogC3 paper
+ARRI_WIDE_GAMUT_4: Chromaticities = ((0.7347, 0.2653), (0.1424, 0.8576), (0.0991, -0.0308), D65)  # ARRI LogC4 paper
+S_GAMUT3_CINE: Chromaticities = ((0.766, 0.275), (0.225, 0.800), (0.089, -0.087), D65)  # Sony S-Log3 paper
+
+
+def srgb_decode(encoded: Tensor) -> Tensor:
+    """Return linear light of sRGB-encoded values (IEC 61966-2-1); the linear part extends below 0."""
+    curve = ((encoded.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4
+    return torch.where(encoded <= 0.04045, encoded / 12.92, curve)
+
+
+def srgb_encode(linear: Tensor) -> Tensor:
+    """Return sRGB-encoded values of linear light (IEC 61966-2-1); the linear part extends below 0."""
+    curve = 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
+    return torch.where(linear <= 0.0031308, linear * 12.92, curve)
+
+
+def _identity(values: Tensor) -> Tensor:
+    return values
+
+
+def _gamma24_decode(encoded: Tensor) -> Tensor:
+    return encoded.sign() * encoded.abs() ** 2.4
+
+
+def _gamma24_encode(linear: Tensor) -> Tensor:
+    return linear.sign() * linear.abs() ** (1 / 2.4)
+
+
+def _davinci_decode(encoded: Tensor) -> Tensor:
+    """DaVinci Intermediate, Blackmagic Design "DaVinci Resolve 17 Wide Gamut Intermediate" (2021)."""
+    curve = torch.exp2(encoded / 0.07329248 - 7.0) - 0.0075
+    return torch.where(encoded <= 0.02740668, encoded / 10.44426855, curve)
+
+
+def _davinci_encode(linear: Tensor) -> Tensor:
+    curve = (torch.log2(linear.clamp(min=0.00262409) + 0.0075) + 7.0) * 0.07329248
+    return torch.where(linear <= 0.00262409, linear * 10.44426855, curve)
+
+
+def _logc3_decode(encoded: Tensor) -> Tensor:
+    """ARRI LogC3 at EI 800, "ALEXA Log C Curve, Usage in VFX" (2017)."""
+    a, b, c, d, e, f, cut = 5.555556, 0.052272, 0.247190, 0.385537, 5.367655, 0.092809, 0.010591
+    curve = (10 ** ((encoded - d) / c) - b) / a
+    return torch.where(encoded <= e * cut + f, (encoded - f) / e, curve)
+
+
+def _logc3_encode(linear: Tensor) -> Tensor:
+    a, b, c, d, e, f, cut = 5.555556, 0.052272, 0.247190, 0.385537, 5.367655, 0.092809, 0.010591
+    curve = c * torch.log10(a * linear.clamp(min=cut) + b) + d
+    return torch.where(linear <= cut, e * linear + f, curve)
+
+
+_LOGC4_A = (2**18 - 16) / 117.45
+_LOGC4_B = (1023 - 95) / 1023
+_LOGC4_C = 95 / 1023
+_LOGC4_S = 7 * math.log(2) * 2 ** (7 - 14 * _LOGC4_C / _LOGC4_B) / (_LOGC4_A * _LOGC4_B)
+_LOGC4_T = (2 ** (14 * (-_LOGC4_C / _LOGC4_B) + 6) - 64) / _LOGC4_A
+
+
+def _logc4_decode(encoded: Tensor) -> Tensor:
+    """ARRI LogC4, "ARRI LogC4 Logarithmic Color Space Specification" (2022)."""
+    curve = (torch.exp2(14 * (encoded - _LOGC4_C) / _LOGC4_B + 6) - 64) / _LOGC4_A
+    return torch.where(encoded < 0, encoded * _LOGC4_S + _LOGC4_T, curve)
+
+
+def _logc4_encode(linear: Tensor) -> Tensor:
+    curve = (torch.log2(_LOGC4_A * linear.clamp(min=_LOGC4_T) + 64) - 6) / 14 * _LOGC4_B + _LOGC4_C
+    return torch.where(linear < _LOGC4_T, (linear - _LOGC4_T) / _LOGC4_S, curve)
+
+
+def _slog3_decode(encoded: Tensor) -> Tensor:
+    """Sony S-Log3, "Technical Summary for S-Gamut3.Cine/S-Log3 and S-Gamut3/S-Log3" (2014)."""
+    curve = 10 ** ((encoded * 1023 - 420) / 261.5) * 0.19 - 0.01
+    line = (encoded * 1023 - 95) * 0.01125 / (171.2102946929 - 95)
+    return torch.where(encoded < 171.2102946929 / 1023, line, curve)
+
+
+def _slog3_encode(linear: Tensor) -> Tensor:
+    curve = (420 + torch.log10((linear.clamp(min=0.01125) + 0.01) / 0.19) * 261.5) / 1023
+    line = (linear * (171.2102946929 - 95) / 0.01125 + 95) / 1023
+    return torch.where(linear < 0.01125, line, curve)
+
+
+@dataclass(frozen=True)
+class WorkingSpace:
+    """Primaries and transfer function of one encoding."""
+
+    primaries: Chromaticities
+    decode: Curve = _identity
+    encode: Curve = _identity
+
+
+SPACES: dict[str, WorkingSpace] = {
+    "linear_rec709": WorkingSpace(REC709),
+    "srgb": WorkingSpace(REC709, srgb_decode, srgb_encode),
+    "rec709_g24": WorkingSpace(REC709, _gamma24_decode, _gamma24_encode),
+    "acescg": WorkingSpace(AP1),
+    "aces2065_1": WorkingSpace(AP0),
+    "linear_rec2020": WorkingSpace(REC2020),
+    "linear_p3d65": WorkingSpace(P3_D65),
+    "davinci_intermediate": WorkingSpace(DAVINCI_WIDE_GAMUT, _davinci_decode, _davinci_encode),
+    "davinci_wide_gamut_linear": WorkingSpace(DAVINCI_WIDE_GAMUT),
+    "arri_logc3": WorkingSpace(ARRI_WIDE_GAMUT_3, _logc3_decode, _logc3_encode),
+    "arri_logc4": WorkingSpace(ARRI_WIDE_GAMUT_4, _logc4_decode, _logc4_encode),
+    "sony_slog3": WorkingSpace(S_GAMUT3_CINE, _slog3_decode, _slog3_encode),
+}
+
+
+def decode(pixels: Tensor, space: str) -> Tensor:
+    """Return `pixels` [..., 3] encoded as `space`, as linear Rec.709 of the same shape.
+
+    Raises:
+        InputError: the space is unknown, or `auto`, which only a client can resolve.
+    """
+    found = _find(space)
+    linear = found.decode(pixels)
+    return linear if found.primaries is REC709 else _convert(linear, found.primaries, REC709)
+
+
+def encode(linear: Tensor, space: str) -> Tensor:
+    """Return linear Rec.709 values [..., 3] encoded as `space`; the inverse of `decode`, with its errors."""
+    found = _find(space)
+    values = linear if found.primaries is REC709 else _convert(linear, REC709, found.primaries)
+    return found.encode(values)
+
+
+def linear_space(space: str) -> str:
+    """Return the linear space that files made from a plate in `space` are written in.
+
+    It has the plate's primaries where the table names such a space, else those of Rec.709: camera gamuts have no
+    linear space that other programs know by name, and linear Rec.709 holds every colour, if need be below 0.
+    """
+    primaries = _find(space).primaries
+    twins = [name for name in OUTPUT_SPACES if name != "same" and SPACES[name].primaries is primaries]
+    return twins[0] if twins else "linear_rec709"
+
+
+def _find(space: str) -> WorkingSpace:
+    if space == "auto":
+        raise InputError("the working space is still auto; name the encoding of the plate, for example linear_rec709.")
+    if space not in SPACES:
+        raise InputError(f"working space {space!r} is unknown; choose one of {', '.join(SPACES)}.")
+    return SPACES[space]
+
+
+def _convert(linear: Tensor, source: Chromaticities, target: Chromaticities) -> Tensor:
+    matrix = torch.from_numpy(conversion_matrix(source, target)).to(linear)
+    return linear @ matrix.T
+
+
+@cache
+def conversion_matrix(source: Chromaticities, target: Chromaticities) -> NDArray[np.float64]:
+    """Return the 3x3 matrix from linear `source` RGB to linear `target` RGB, Bradford-adapted between whites."""
+    to_xyz, from_xyz = _rgb_to_xyz(source), np.linalg.inv(_rgb_to_xyz(target))
+    product: NDArray[np.float64] = from_xyz @ _bradford(source[3], target[3]) @ to_xyz
+    return product
+
+
+def _xyz(x: float, y: float) -> NDArray[np.float64]:
+    return np.array([x / y, 1.0, (1 - x - y) / y])
+
+
+def _rgb_to_xyz(chromaticities: Chromaticities) -> NDArray[np.float64]:
+    """SMPTE RP 177: scale the primaries so that RGB (1, 1, 1) is the white of luminance 1."""
+    primaries = np.stack([_xyz(x, y) for x, y in chromaticities[:3]], axis=1)
+    scale = np.linalg.solve(primaries, _xyz(*chromaticities[3]))
+    product: NDArray[np.float64] = primaries * scale
+    return product
+
+
+def _bradford(source: tuple[float, float], target: tuple[float, float]) -> NDArray[np.float64]:
+    """Linear Bradford adaptation (Lam 1985, as in ICC.1)."""
+    cone = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+    gains = (cone @ _xyz(*target)) / (cone @ _xyz(*source))
+    product: NDArray[np.float64] = np.linalg.inv(cone) @ np.diag(gains) @ cone
+    return product
