@@ -1,0 +1,38 @@
+# Everything a newcomer needs: `make demo` and `make test` set themselves up in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+ROUNDS ?= 50
+ONLY ?=
+
+.PHONY: demo test lint bench soak wheel clean
+
+demo: $(READY)
+	$(BIN)/ckey demo --out demo
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/python tests/bench/run.py $(ONLY)
+
+soak: $(READY)
+	CKEY_SOAK_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -m soak --timeout 0
+
+wheel: $(READY)
+	$(BIN)/python -m build --wheel --outdir dist .
+
+clean:
+	rm -rf $(VENV) .venv-* build dist demo
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,movies]'
+	touch $(READY)
