@@ -1,0 +1,70 @@
+"""The import rules of the architecture: who may know whom."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+MODELS, SERVER = "corridorkey_models", "corridorkey_server"
+PURE = ("params.py", "errors.py", "primaries.py")
+BANNED_NAMES = {"utils", "helpers", "common", "manager", "misc"}
+
+
+def sources(root: Path) -> list[Path]:
+    """Every module of the two packages."""
+    return sorted([*(root / "models").rglob("*.py"), *(root / "server").rglob("*.py")])
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Top-level names of the packages a module imports; relative imports are the module's own package."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module.split(".")[0]
+
+
+def test_models_do_not_know_the_server(root: Path) -> None:
+    """What happens to a frame does not depend on how it gets there."""
+    modules = sorted((root / "models").rglob("*.py"))
+    assert modules
+    assert [path.name for path in modules if SERVER in imported(path)] == []
+
+
+def test_only_the_worker_imports_torch_in_the_server(root: Path) -> None:
+    """Torch enters the server through one door."""
+    found = [path.name for path in sorted((root / "server").rglob("*.py")) if "torch" in imported(path)]
+    assert found == ["worker.py"]
+
+
+def test_the_table_and_the_errors_import_nothing_but_python(root: Path) -> None:
+    """The parameter table can be read by anything: it does no I/O and needs no package."""
+    for name in PURE:
+        outside = set(imported(root / "models" / MODELS / name)) - sys.stdlib_module_names
+        assert outside == set(), name
+        assert not {"os", "pathlib", "io", "socket"} & set(imported(root / "models" / MODELS / name))
+
+
+def test_no_module_is_named_after_nothing(root: Path) -> None:
+    """Every module is named for one thing."""
+    assert BANNED_NAMES & {path.stem for path in sources(root)} == set()
+
+
+@pytest.mark.parametrize("command", [["params"], ["--version"], ["models"]])
+def test_light_commands_load_nothing_heavy(command: list[str], tmp_path: Path) -> None:
+    """Listing parameters or weights does not wait for torch."""
+    script = (
+        "import sys; from corridorkey_server.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'numpy', 'OpenImageIO', 'OpenEXR', 'scipy'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)"
+    )
+    environment = {"CKEY_MODELS": str(tmp_path), "PATH": ""}
+    ran = subprocess.run(
+        [sys.executable, "-c", script, *command], capture_output=True, text=True, env=environment, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
