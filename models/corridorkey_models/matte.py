@@ -1,17 +1,17 @@
-"""Keying maths after the network: masks, despeckle, despill, restore, plate core and matte tools.
+"""Keying maths after the network: masks, despeckle, despill, restore, plate core and levels.
 
 Mattes are float tensors [height, width] in [0, 1]; foregrounds [height, width, 3], straight. Each function says
 which encoding it works on. Lengths are pixels of the picture at hand: the caller scales them. Knows no network.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
+
+from .filters import blur, blur_wide, erode_square, smoothstep
 
 SCREEN_CHANNEL = {"green": 1, "blue": 2}
 """Index of the screen's channel in R, G, B."""
@@ -60,9 +60,7 @@ def despill(foreground: Tensor, screen: str, strength: float) -> Tensor:
     return foreground + torch.stack(shifts, dim=-1)
 
 
-def restore(
-    model: Tensor, plate: Tensor, matte: Tensor, screen: str, amounts: tuple[float, float]
-) -> Tensor:
+def restore(model: Tensor, plate: Tensor, matte: Tensor, screen: str, amounts: tuple[float, float]) -> Tensor:
     """Return the `model` foreground with what the network could not see of `plate` given back (both linear Rec.709).
 
     F = model + highlight * smoothstep(.10, .60, matte) * r + gamut * smoothstep(.80, .98, matte) * min(plate, 0),
@@ -78,8 +76,8 @@ def restore(
     others = [index for index in range(3) if index != channel]
     limit = (excess[..., others[0]] + excess[..., others[1]]) / 2
     excess[..., channel] = torch.minimum(excess[..., channel], limit)
-    bright = highlight * _smoothstep(0.10, 0.60, matte).unsqueeze(-1) * excess
-    return model + bright + gamut * _smoothstep(0.80, 0.98, matte).unsqueeze(-1) * plate.clamp(max=0)
+    bright = highlight * smoothstep(0.10, 0.60, matte).unsqueeze(-1) * excess
+    return model + bright + gamut * smoothstep(0.80, 0.98, matte).unsqueeze(-1) * plate.clamp(max=0)
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,7 @@ def plate_core(plate: Tensor, model: Tensor, matte: Tensor, scale: float) -> Cor
     spill, while grain and sharpness stay the plate's; `model` is what the network gave, before any restore.
     """
     radius = max(1, round(5 * scale))
-    solid = _square_minimum((matte > 0.95).to(matte), radius)
+    solid = erode_square((matte > 0.95).to(matte), radius)
     weight = blur(solid, 0.4 * radius, radius=radius).unsqueeze(-1)
     return Core(plate * _low_frequency_ratio(model, plate, solid, 16 * scale), weight)
 
@@ -118,74 +116,6 @@ def levels(matte: Tensor, black: float, white: float, gamma: float) -> Tensor:
     return ((matte - black) / (white - black)).clamp(0, 1) ** (1 / gamma)
 
 
-def grow(matte: Tensor, radius: float) -> Tensor:
-    """Return `matte` grown by a disc of `radius` pixels, shrunk where it is negative; fractions are blended."""
-    if radius < 0:
-        return 1 - grow(1 - matte, -radius)
-    whole = math.floor(radius)
-    grown = _disc_maximum(matte, whole)
-    part = radius - whole
-    return grown if part == 0 else torch.lerp(grown, _disc_maximum(matte, whole + 1), part)
-
-
-def blur(image: Tensor, sigma: float, radius: int | None = None) -> Tensor:
-    """Return `image` [height, width] or [height, width, channels] under a Gaussian; edge pixels are repeated.
-
-    Args:
-        sigma: standard deviation in pixels; below 0.1 nothing is done.
-        radius: pixels the kernel reaches, three sigma if not given.
-    """
-    if sigma < 0.1:
-        return image
-    reach = math.ceil(3 * sigma) if radius is None else radius
-    offsets = torch.arange(-reach, reach + 1, dtype=image.dtype, device=image.device)
-    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
-    kernel = kernel / kernel.sum()
-    planes = to_planes(image)
-    channels = planes.shape[1]
-    for shape, pad in (((1, 1, 1, -1), (reach, reach, 0, 0)), ((1, 1, -1, 1), (0, 0, reach, reach))):
-        padded = F.pad(planes, pad, mode="replicate")
-        planes = F.conv2d(padded, kernel.reshape(shape).repeat(channels, 1, 1, 1), groups=channels)
-    return from_planes(planes, image.dim())
-
-
-def to_planes(image: Tensor) -> Tensor:
-    """Return [height, width] or [height, width, channels] as [1, channels, height, width]."""
-    return image[None, None] if image.dim() == 2 else image.permute(2, 0, 1)[None].contiguous()
-
-
-def from_planes(planes: Tensor, dim: int) -> Tensor:
-    """Return [1, channels, height, width] as [height, width] for `dim` 2, else [height, width, channels]."""
-    return planes[0, 0] if dim == 2 else planes[0].permute(1, 2, 0).contiguous()
-
-
-def _smoothstep(low: float, high: float, value: Tensor) -> Tensor:
-    t = ((value - low) / (high - low)).clamp(0, 1)
-    return t * t * (3 - 2 * t)
-
-
-def _square_minimum(matte: Tensor, radius: int) -> Tensor:
-    """Minimum over a square; the picture's border does not erode, since a subject may be cut off by it."""
-    side = 2 * radius + 1
-    planes = -to_planes(matte)
-    planes = F.max_pool2d(planes, (1, side), stride=1, padding=(0, radius))
-    return -from_planes(F.max_pool2d(planes, (side, 1), stride=1, padding=(radius, 0)), 2)
-
-
-def _disc_maximum(matte: Tensor, radius: int) -> Tensor:
-    """Maximum over a disc: for each row offset, the maximum over the chord of the disc at that offset."""
-    if radius == 0:
-        return matte
-    padded = F.pad(to_planes(matte), (0, 0, radius, radius), value=-math.inf)
-    height, result = matte.shape[0], matte
-    for offset in range(-radius, radius + 1):
-        half = math.floor(math.sqrt(radius * radius - offset * offset))
-        rows = padded[:, :, radius + offset : radius + offset + height]
-        chord = F.max_pool2d(rows, (1, 2 * half + 1), stride=1, padding=(0, half))
-        result = torch.maximum(result, chord[0, 0])
-    return result
-
-
 def _low_frequency_ratio(model: Tensor, plate: Tensor, solid: Tensor, sigma: float) -> Tensor:
     """Return model over plate, both blurred by `sigma` within `solid`.
 
@@ -193,15 +123,7 @@ def _low_frequency_ratio(model: Tensor, plate: Tensor, solid: Tensor, sigma: flo
     """
     weight = solid.unsqueeze(-1)
     stacked = torch.cat([model * weight, plate.clamp(0, 1) * weight, weight], dim=-1)
-    low = _low_frequencies(stacked, sigma)
+    low = blur_wide(stacked, sigma)
     floor = _DARK * low[..., 6:] + torch.finfo(low.dtype).tiny
     ratio = (low[..., :3] + floor) / (low[..., 3:6] + floor)
     return ratio.clamp(*_RATIO_LIMITS)
-
-
-def _low_frequencies(image: Tensor, sigma: float) -> Tensor:
-    """A wide Gaussian, computed on a picture made smaller by a quarter of sigma: the result holds no finer detail."""
-    step = max(1, min(round(sigma / 4), *image.shape[:2]))
-    planes = F.avg_pool2d(to_planes(image), step, ceil_mode=True, count_include_pad=False)
-    small = to_planes(blur(from_planes(planes, 3), sigma / step))
-    return from_planes(F.interpolate(small, image.shape[:2], mode="bilinear", align_corners=False), 3)

@@ -2,8 +2,6 @@
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import Tensor
 
 from corridorkey_models import matte
@@ -172,28 +170,3 @@ def test_levels_stretch_the_matte() -> None:
     assert matte.levels(ramp, 0.2, 0.8, 1.0).tolist() == pytest.approx([0, 0, 0.5, 1, 1])
     assert matte.levels(torch.tensor([0.25]), 0.0, 1.0, 2.0).item() == pytest.approx(0.5)
     assert matte.levels(ramp, 0.0, 1.0, 1.0) is ramp
-
-
-@pytest.mark.parametrize("radius", [1.0, 2.5, 7.0])
-def test_grow_moves_an_edge_by_its_radius(radius: float) -> None:
-    """A straight edge moves by the radius, outwards or inwards, fractions included."""
-    edge = torch.zeros(41, 81)
-    edge[:, :40] = 1
-    assert matte.grow(edge, radius)[20].sum().item() == pytest.approx(40 + radius)
-    assert matte.grow(edge, -radius)[20].sum().item() == pytest.approx(40 - radius)
-
-
-def test_grow_is_round() -> None:
-    """A point grows into a disc, not a square."""
-    point = torch.zeros(21, 21)
-    point[10, 10] = 1
-    grown = matte.grow(point, 5)
-    assert grown[10, 15] == 1
-    assert grown[14, 14] == 0
-
-
-@given(sigma=st.floats(0.0, 6.0), channels=st.sampled_from([0, 1, 3]))
-def test_blur_keeps_a_flat_picture_flat(sigma: float, channels: int) -> None:
-    """A blur changes nothing where there is nothing to blur, up to the border, at any sigma."""
-    flat = torch.full((9, 13) if channels == 0 else (9, 13, channels), 0.7)
-    torch.testing.assert_close(matte.blur(flat, sigma), flat)

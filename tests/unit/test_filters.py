@@ -1,0 +1,52 @@
+"""Picture filters."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corridorkey_models import filters
+
+
+@pytest.mark.parametrize("radius", [1.0, 2.5, 7.0])
+def test_grow_moves_an_edge_by_its_radius(radius: float) -> None:
+    """A straight edge moves by the radius, outwards or inwards, fractions included."""
+    edge = torch.zeros(41, 81)
+    edge[:, :40] = 1
+    assert filters.grow(edge, radius)[20].sum().item() == pytest.approx(40 + radius)
+    assert filters.grow(edge, -radius)[20].sum().item() == pytest.approx(40 - radius)
+
+
+def test_grow_is_round() -> None:
+    """A point grows into a disc, not a square."""
+    point = torch.zeros(21, 21)
+    point[10, 10] = 1
+    grown = filters.grow(point, 5)
+    assert grown[10, 15] == 1
+    assert grown[14, 14] == 0
+
+
+@given(sigma=st.floats(0.0, 6.0), channels=st.sampled_from([0, 1, 3]))
+def test_blur_keeps_a_flat_picture_flat(sigma: float, channels: int) -> None:
+    """A blur changes nothing where there is nothing to blur, up to the border, at any sigma."""
+    flat = torch.full((9, 13) if channels == 0 else (9, 13, channels), 0.7)
+    torch.testing.assert_close(filters.blur(flat, sigma), flat)
+
+
+def test_a_wide_blur_is_a_blur() -> None:
+    """The shortcut of a wide blur agrees with the blur itself to 2 per cent, and keeps a flat picture flat."""
+    rows = torch.linspace(0, 6, 120)[:, None, None]
+    picture = 0.5 + 0.4 * torch.sin(rows + torch.linspace(0, 4, 160)[None, :, None]).repeat(1, 1, 2)
+    wide, true = filters.blur_wide(picture, 12), filters.blur(picture, 12)
+    torch.testing.assert_close(wide[8:-8, 8:-8], true[8:-8, 8:-8], rtol=0, atol=0.02)
+    flat = torch.full((50, 70, 1), 0.3)
+    torch.testing.assert_close(filters.blur_wide(flat, 16), flat)
+
+
+def test_erosion_spares_the_border() -> None:
+    """A subject that the frame cuts off is not eroded from that side."""
+    matte = torch.zeros(20, 20)
+    matte[:, 8:] = 1
+    eroded = filters.erode_square(matte, 3)
+    assert torch.equal(eroded[:, 11:], torch.ones(20, 9))
+    assert eroded[:, :11].max() == 0
