@@ -67,7 +67,16 @@ class Param:
         raise InputError(f"{self.name} is {value!r}; choose one of {', '.join(self.choices)}.")
 
     def _parse_bool(self, value: object) -> bool:
-        words = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
+        words = {
+            "on": True,
+            "true": True,
+            "yes": True,
+            "1": True,
+            "off": False,
+            "false": False,
+            "no": False,
+            "0": False,
+        }
         parsed = value if isinstance(value, bool) else words.get(str(value).lower())
         if parsed is None:
             raise InputError(f"{self.name} is {value!r}; give on or off.")
@@ -122,7 +131,14 @@ def _choice(default: str, choices: tuple[str, ...], label: str, tooltip: str, st
 
 
 def _number(default: float, bounds: tuple[float, float], label: str, tooltip: str, stage: Stage) -> Any:
-    row = {"kind": "float", "low": bounds[0], "high": bounds[1], "label": label, "tooltip": tooltip, "stage": stage}
+    row = {
+        "kind": "float",
+        "low": bounds[0],
+        "high": bounds[1],
+        "label": label,
+        "tooltip": tooltip,
+        "stage": stage,
+    }
     return field(default=default, metadata=row)
 
 
@@ -235,17 +251,21 @@ class Params:
         "Gives back colours outside Rec.709 in the solid part of the matte.",
         Stage.FINISH,
     )
-    matte_black: float = _number(
-        0.0, (0.0, 1.0), "Matte black", "Matte values up to this become 0.", Stage.FINISH
-    )
-    matte_white: float = _number(
-        1.0, (0.0, 1.0), "Matte white", "Matte values from this on become 1.", Stage.FINISH
-    )
+    matte_black: float = _number(0.0, (0.0, 1.0), "Matte black", "Matte values up to this become 0.", Stage.FINISH)
+    matte_white: float = _number(1.0, (0.0, 1.0), "Matte white", "Matte values from this on become 1.", Stage.FINISH)
     matte_gamma: float = _number(
-        1.0, (0.1, 10.0), "Matte gamma", "Gamma of the matte between black and white; above 1 lifts it.", Stage.FINISH
+        1.0,
+        (0.1, 10.0),
+        "Matte gamma",
+        "Gamma of the matte between black and white; above 1 lifts it.",
+        Stage.FINISH,
     )
     matte_grow: float = _number(
-        0.0, (-50.0, 50.0), "Matte grow", "Grows the matte, in pixels at 1920 wide; negative shrinks it.", Stage.FINISH
+        0.0,
+        (-50.0, 50.0),
+        "Matte grow",
+        "Grows the matte, in pixels at 1920 wide; negative shrinks it.",
+        Stage.FINISH,
     )
     matte_blur: float = _number(
         0.0,
