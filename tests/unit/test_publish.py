@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from corridorkey_models.errors import InputError, ResourceError
-from corridorkey_server.footage.publish import replacing
+from corridorkey_server.footage.publish import replacing, sweep
 
 
 def names(folder):
@@ -77,3 +77,18 @@ def test_result_can_be_read_by_others(tmp_path):
     )
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "a.exr")], check=True)
     assert (tmp_path / "a.exr").stat().st_mode & 0o777 == 0o644
+
+
+def test_leftovers_of_the_dead_are_swept(tmp_path):
+    """What a killed process left goes; what a living one or another machine writes stays."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    with replacing(tmp_path / "a.exr") as ours:
+        host = ours.name.split("-")[1]
+        left = tmp_path / f".ckey-{host}-{gone.pid}-0a.tmp"
+        elsewhere = tmp_path / f".ckey-elsewhere-{gone.pid}-0a.tmp"
+        left.touch()
+        elsewhere.touch()
+        sweep(tmp_path)
+        assert (left.exists(), elsewhere.exists(), ours.exists()) == (False, True, True)
+    sweep(tmp_path / "no such folder")

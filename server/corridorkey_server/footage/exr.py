@@ -181,11 +181,8 @@ def _window(box: tuple[Any, Any]) -> Window:
 
 
 def _header(like: Image, options: ExrOptions) -> dict[str, Any]:
-    kept = {
-        name: value
-        for name, value in like.metadata.items()
-        if not (_COLOR.fullmatch(name) or _STRUCTURE.fullmatch(name))
-    }
+    dropped = re.compile(f"{_COLOR.pattern}|{_STRUCTURE.pattern}")
+    kept = {name: value for name, value in like.metadata.items() if not dropped.fullmatch(name)}
     return kept | {
         "type": OpenEXR.scanlineimage,
         "compression": _CODES[options.compression],

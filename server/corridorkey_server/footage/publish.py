@@ -5,6 +5,8 @@ Knows nothing of what is written.
 
 import errno
 import os
+import platform
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +15,8 @@ from pathlib import Path
 from corridorkey_models.errors import CorridorKeyError, InputError, ResourceError
 
 _TRY_AGAIN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE}
+
+_HOST = re.sub(r"\W", "_", platform.node())
 
 
 @contextmanager
@@ -38,9 +42,28 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink()
 
 
+def sweep(folder: Path) -> None:
+    """Remove from `folder` what processes of this machine left there that were killed while they wrote."""
+    with suppress(OSError):
+        for leftover in folder.glob(f".ckey-{_HOST}-*.tmp"):
+            process = leftover.name.split("-")[2]
+            if process.isdigit() and not _is_running(int(process)):
+                leftover.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def _create(path: Path) -> Path:
     # The process id alone is not enough: two farm machines write to one folder.
-    temporary = path.parent / f".ckey-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    temporary = path.parent / f".ckey-{_HOST}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Not tempfile: its files are private, and others in the studio must read the result.
