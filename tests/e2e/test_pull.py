@@ -192,12 +192,8 @@ def test_neither_name_is_there(hub: Hub, capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.usefixtures("models")
-@pytest.mark.parametrize(
-    "status,code,words", [(401, 2, "refuses"), (403, 2, "refuses"), (400, 1, "answered 400")]
-)
-def test_hub_refuses(
-    hub: Hub, capsys: pytest.CaptureFixture[str], status: int, code: int, words: str
-) -> None:
+@pytest.mark.parametrize("status,code,words", [(401, 2, "refuses"), (403, 2, "refuses"), (400, 1, "answered 400")])
+def test_hub_refuses(hub: Hub, capsys: pytest.CaptureFixture[str], status: int, code: int, words: str) -> None:
     """A hub that says no is quoted with its status."""
     hub.files[FIRST], hub.status = b"x", status
     assert words in _refused(capsys, ACCEPT, code)
@@ -237,9 +233,7 @@ def test_transfer_that_breaks_off_is_taken_up(hub: Hub, capsys: pytest.CaptureFi
         (bytes(range(256)) * 9, "no torch checkpoint"),
     ],
 )
-def test_served_file_is_no_checkpoint(
-    hub: Hub, capsys: pytest.CaptureFixture[str], content: bytes, words: str
-) -> None:
+def test_served_file_is_no_checkpoint(hub: Hub, capsys: pytest.CaptureFixture[str], content: bytes, words: str) -> None:
     """A pointer, a stump, another network and noise are each named, and never installed."""
     hub.files[FIRST] = content
     assert words in _refused(capsys, ACCEPT, 2)
@@ -275,9 +269,7 @@ def test_declined_terms(
 
 
 @pytest.mark.usefixtures("models")
-def test_terms_are_asked_once(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_terms_are_asked_once(hub: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """After a yes the next pull, of either screen, does not ask again."""
     monkeypatch.setattr(sys, "stdin", _Terminal("y\n"))
     assert "404" in _refused(capsys, ["pull", "green"], 2)
@@ -296,9 +288,7 @@ def test_farm_job_cannot_be_asked(
     assert hub.requests == []
 
 
-def test_file_brought_by_hand(
-    hub: Hub, models: Path, published: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_file_brought_by_hand(hub: Hub, models: Path, published: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`--from` installs without a network, leaves the file alone; --overwrite replaces a damaged copy."""
     arguments = [*ACCEPT, "--from", str(published)]
     assert cli.main(arguments) == 0
