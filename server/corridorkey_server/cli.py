@@ -51,6 +51,7 @@ def _load(command: str) -> ModuleType:
 def _parser(command: str, module: ModuleType) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"ckey {command}",
+        usage=getattr(module, "USAGE", None),
         description=module.__doc__,
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,

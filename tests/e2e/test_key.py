@@ -201,7 +201,7 @@ def test_every_parameter_is_an_option(capsys: pytest.CaptureFixture[str]) -> Non
     with pytest.raises(SystemExit):
         main(["key", "--help"])
     text = capsys.readouterr().out
-    assert [p.name for p in PARAMS if f"--{p.name.replace('_', '-')} VALUE" not in text] == []
+    assert [p.name for p in PARAMS if f"\n  --{p.name.replace('_', '-')} " not in text] == []
 
 
 def test_the_network_keys_from_pulled_weights(

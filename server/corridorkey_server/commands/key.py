@@ -27,6 +27,8 @@ from ..footage.sequence import Sequence, open_sequence, pair
 from ..progress import show_frames
 from .params import describe_range, describe_value
 
+USAGE = "ckey key PLATE [--hint HINT|auto] -o OUT [options]"
+
 _OWN_DEFAULTS = {"screen": "auto", "output": "checker"}
 
 
@@ -52,20 +54,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _option(param: Param) -> dict[str, Any]:
-    if param.name == "screen":
-        return {
-            "metavar": "VALUE",
-            "help": "auto, green or blue; auto: the first frame decides. " + param.tooltip,
-        }
-    if param.name == "output":
-        return {
-            "metavar": "VALUE",
-            "help": f"What comp/ shows: {describe_range(param)}; checker if not given.",
-        }
-    return {
-        "metavar": "VALUE",
-        "help": f"{param.tooltip} {describe_range(param)}; {describe_value(param.default)}.",
-    }
+    """Return how argparse declares a parameter; the table itself checks the value."""
+    default = _OWN_DEFAULTS.get(param.name, describe_value(param.default))
+    accepted = describe_range(param) + (", auto: the first frame decides" if param.name == "screen" else "")
+    subject = "What comp/ shows." if param.name == "output" else param.tooltip
+    option: dict[str, Any] = {"help": f"{subject} [{accepted}; {default}]"}
+    if param.kind == "bool":
+        return option | {"metavar": "on|off", "nargs": "?", "const": "on"}
+    return option | {"metavar": "NUMBER" if param.kind == "float" else "NAME"}
 
 
 def run(args: argparse.Namespace) -> int:
