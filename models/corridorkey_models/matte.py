@@ -70,6 +70,9 @@ def restore(model: Tensor, plate: Tensor, matte: Tensor, screen: str, amounts: t
     Args:
         amounts: strength of the highlight and of the gamut term, each 0 to 1.
     """
+    lowest, highest = plate.aminmax()
+    if lowest >= 0 and highest <= 1:
+        return model
     highlight, gamut = amounts
     excess = (plate - 1).clamp(min=0)
     channel = SCREEN_CHANNEL[screen]
