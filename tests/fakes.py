@@ -5,9 +5,10 @@ from torch import Tensor
 
 from corridorkey_models import color
 from corridorkey_models.filters import to_planes
-from corridorkey_models.greenformer import Prediction, Watch
+from corridorkey_models.greenformer import Prediction
 from corridorkey_models.params import Params
 from corridorkey_models.predictors import Plate
+from corridorkey_models.watch import Watch
 
 
 class HintAsMatte:

@@ -8,16 +8,14 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from .errors import CheckpointError, CorridorKeyError, InputError, ResourceError
-
-Watch = Callable[[str, float], None]
-"""Called as watch(stage, fraction of the stage done); may raise Cancelled."""
+from .watch import Watch
 
 LICENCE = "CORRIDOR KEY LICENCE v1.0"
 
@@ -280,9 +278,7 @@ def now() -> str:
 def storage_error(error: OSError, folder: Path) -> CorridorKeyError:
     """Return what a failed write below `folder` means to a user."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return ResourceError(
-            f"the disk of {folder} is full; free 1 GB, or set CKEY_MODELS to another folder."
-        )
+        return ResourceError(f"the disk of {folder} is full; free 1 GB, or set CKEY_MODELS to another folder.")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
         return InputError(f"{folder} cannot be written ({error.strerror}); set CKEY_MODELS to one that can.")
     return ResourceError(f"writing to {folder} failed ({error.strerror or error}); try again.")

@@ -19,7 +19,6 @@ from .checkpoints import (
     Checkpoint,
     Installed,
     Named,
-    Watch,
     find_installed,
     hash_file,
     hash_tensors,
@@ -36,6 +35,7 @@ from .checkpoints import (
 from .download import download, workplace
 from .errors import CheckpointError, InputError, ResourceError
 from .greenformer import PATCH, POSITIONS, GreenFormer, fit_positions
+from .watch import Watch
 
 _TYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64"}
 _UNREADABLE = (
@@ -123,9 +123,7 @@ def check_source(path: Path) -> None:
         with path.open("rb") as file:
             head = file.read(64)
     except OSError as error:
-        raise CheckpointError(
-            f"{path} cannot be read ({error.strerror}); give a checkpoint's path."
-        ) from error
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}); give a checkpoint's path.") from error
     if not head:
         raise CheckpointError(f"{path} is empty; download it again.")
     if head.startswith(b"version https://git-lfs"):

@@ -19,8 +19,9 @@ from urllib.request import getproxies
 from huggingface_hub import constants, hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 
-from .checkpoints import Checkpoint, Watch, storage_error
+from .checkpoints import Checkpoint, storage_error
 from .errors import CheckpointError, CorridorKeyError, ResourceError
+from .watch import Watch
 
 _PREFIX = ".pull-"
 # of whichever HTTP library this version of the hub is built on
@@ -97,9 +98,7 @@ def _knock(checkpoint: Checkpoint) -> None:
         return
     try:
         port = address.port or {"http": 80}.get(address.scheme, 443)
-        socket.create_connection(
-            (address.hostname or "", port), timeout=constants.HF_HUB_ETAG_TIMEOUT
-        ).close()
+        socket.create_connection((address.hostname or "", port), timeout=constants.HF_HUB_ETAG_TIMEOUT).close()
     except (OSError, ValueError) as error:
         raise _unreachable(checkpoint) from error
 

@@ -1,4 +1,4 @@
-"""Picture filters: blur, grow, erode. They know nothing of keying.
+"""Picture filters: blur, grow, erode, fill, resize. They know nothing of keying.
 
 Pictures are float tensors [height, width] or [height, width, channels], on any device; lengths are in pixels.
 """
@@ -70,6 +70,8 @@ def grow(matte: Tensor, radius: float) -> Tensor:
 
 def erode_square(matte: Tensor, radius: int) -> Tensor:
     """Return the minimum over a square; the picture's border does not erode, since it may cut a subject off."""
+    if radius < 1:
+        return matte
     side = 2 * radius + 1
     planes = -to_planes(matte)
     planes = F.max_pool2d(planes, (1, side), stride=1, padding=(0, radius))
@@ -88,3 +90,49 @@ def _disc_maximum(matte: Tensor, radius: int) -> Tensor:
         chord = F.max_pool2d(rows, (1, 2 * half + 1), stride=1, padding=(0, half))
         result = torch.maximum(result, chord[0, 0])
     return result
+
+
+def erode_mask(mask: Tensor, radius: int = 1) -> Tensor:
+    """Return the boolean mask [H, W] shrunk by `radius` pixels."""
+    return erode_square(mask.to(torch.float32), radius) > 0.5
+
+
+def box(plane: Tensor, radius: int) -> Tensor:
+    """Return the mean of [H, W] over a square of `radius` pixels, of what lies inside the picture."""
+    size = 2 * radius + 1
+    across = F.avg_pool2d(plane[None, None], (size, 1), 1, (radius, 0), count_include_pad=False)
+    return F.avg_pool2d(across, (1, size), 1, (0, radius), count_include_pad=False)[0, 0]
+
+
+def fill(values: Tensor, weight: Tensor, trust: float = 0.05) -> Tensor:
+    """Return `values` [H, W, C] averaged by `weight` [H, W]; from ever coarser means where the weight is small.
+
+    Pull-push interpolation; Gortler et al., The Lumigraph, 1996. `trust` is the mean weight at which a level counts
+    as much as the coarser ones.
+    """
+    sums = torch.cat((values * weight[..., None], weight[..., None]), -1).permute(2, 0, 1)[None]
+    levels = [sums]
+    while max(levels[-1].shape[2:]) > 1:
+        levels.append(F.avg_pool2d(levels[-1], 2, ceil_mode=True))
+    result = levels[-1][:, :-1] / levels[-1][:, -1:].clamp(min=1e-12)
+    for level in reversed(levels[:-1]):
+        coarse = F.interpolate(result, size=level.shape[2:], mode="bilinear", align_corners=False)
+        result = (level[:, :-1] + trust * coarse) / (level[:, -1:] + trust)
+    return result[0].permute(1, 2, 0)
+
+
+def shrink(image: Tensor, factor: float) -> Tensor:
+    """Return [H, W, C] at `factor` times its size, anti-aliased; as it is when `factor` is 1 or more."""
+    if factor >= 1:
+        return image
+    size = [max(1, round(side * factor)) for side in image.shape[:2]]
+    planes = image.permute(2, 0, 1)[None]
+    small = F.interpolate(planes, size=size, mode="bilinear", align_corners=False, antialias=True)
+    return small[0].permute(1, 2, 0)
+
+
+def enlarge(image: Tensor, height: int, width: int) -> Tensor:
+    """Return [H, W, C] resized to `height` by `width`, bilinear."""
+    planes = image.permute(2, 0, 1)[None]
+    large = F.interpolate(planes, size=(height, width), mode="bilinear", align_corners=False)
+    return large[0].permute(1, 2, 0)

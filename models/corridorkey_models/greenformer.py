@@ -13,9 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .errors import InputError
-
-Watch = Callable[[str, float], None]
-"""Called as watch(stage, fraction of the whole network done); may raise Cancelled to stop the work."""
+from .watch import Watch
 
 Step = Callable[[str], None]
 
@@ -290,9 +288,7 @@ class GreenFormer(nn.Module):
         final: Tensor = logits + delta * refiner_scale
         return final
 
-    def forward(
-        self, image: Tensor, refiner_scale: Tensor | float = 1.0, watch: Watch | None = None
-    ) -> Prediction:
+    def forward(self, image: Tensor, refiner_scale: Tensor | float = 1.0, watch: Watch | None = None) -> Prediction:
         """Predict alpha and foreground.
 
         Args:
@@ -306,9 +302,7 @@ class GreenFormer(nn.Module):
         """
         height, width = image.shape[2:]
         if height % MULTIPLE or width % MULTIPLE:
-            raise InputError(
-                f"picture is {width}x{height}; resize it to multiples of {MULTIPLE} for the network."
-            )
+            raise InputError(f"picture is {width}x{height}; resize it to multiples of {MULTIPLE} for the network.")
         step = _stepper(watch, self._costs(height * width)) if watch is not None else None
         coarse = self.decode(self.encode(image, step))
         if step is not None:

@@ -17,9 +17,10 @@ from torch import Tensor
 
 from . import color, filters, matte, screen
 from .errors import InputError, ResourceError
-from .greenformer import Prediction, Watch
+from .greenformer import Prediction
 from .params import Params
 from .predictors import Plate, Predictor, resize
+from .watch import Watch
 
 KEYING_VERSION = 1
 """Raised by every change that gives other pixels for the same input; files remember it."""

@@ -12,9 +12,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from .filters import blur, blur_wide, erode_square, smoothstep
-
-SCREEN_CHANNEL = {"green": 1, "blue": 2}
-"""Index of the screen's channel in R, G, B."""
+from .screen import CHANNELS
 
 _DESPECKLE_FLOOR = 0.02
 _RATIO_LIMITS = (0.5, 2.0)
@@ -50,7 +48,7 @@ def despill(foreground: Tensor, screen: str, strength: float) -> Tensor:
     """
     if strength == 0:
         return foreground
-    channel = SCREEN_CHANNEL[screen]
+    channel = CHANNELS[screen]
     others = [index for index in range(3) if index != channel]
     limit = (foreground[..., others[0]] + foreground[..., others[1]]) / 2
     spill = strength * (foreground[..., channel] - limit).clamp(min=0)
@@ -75,7 +73,7 @@ def restore(model: Tensor, plate: Tensor, matte: Tensor, screen: str, amounts: t
         return model
     highlight, gamut = amounts
     excess = (plate - 1).clamp(min=0)
-    channel = SCREEN_CHANNEL[screen]
+    channel = CHANNELS[screen]
     others = [index for index in range(3) if index != channel]
     limit = (excess[..., others[0]] + excess[..., others[1]]) / 2
     excess[..., channel] = torch.minimum(excess[..., channel], limit)

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from . import color
 from .filters import to_planes
-from .greenformer import GreenFormer, Prediction, Watch, normalize_plate
+from .greenformer import GreenFormer, Prediction, normalize_plate
 from .params import QUALITIES, Params
 from .procedural import unmix
+from .watch import Watch
 
 
 @dataclass(frozen=True)

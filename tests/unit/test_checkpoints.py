@@ -209,7 +209,5 @@ def test_hash_file_is_sha256(tmp_path: Path) -> None:
 @pytest.mark.parametrize("module", ["corridorkey_models.checkpoints", "corridorkey_server.commands.models"])
 def test_listing_needs_no_torch(module: str) -> None:
     """`ckey models` starts in an instant: neither torch nor the hub is loaded for it."""
-    program = (
-        f"import sys, {module}; sys.exit(bool({{'torch', 'numpy', 'huggingface_hub'}} & set(sys.modules)))"
-    )
+    program = f"import sys, {module}; sys.exit(bool({{'torch', 'numpy', 'huggingface_hub'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

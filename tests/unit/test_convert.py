@@ -197,9 +197,7 @@ def test_other_networks_are_refused(tmp_path: Path, content: object) -> None:
         (POSITIONS, torch.zeros(1, 100, 112), f"another shape or type of {POSITIONS}"),
     ],
 )
-def test_every_tensor_is_checked(
-    state: dict[str, Tensor], name: str, tensor: Tensor | None, words: str
-) -> None:
+def test_every_tensor_is_checked(state: dict[str, Tensor], name: str, tensor: Tensor | None, words: str) -> None:
     """One tensor missing, too many, or of another shape or type is enough, and is named."""
     others = {key: value for key, value in state.items() if key != name}
     changed = others if tensor is None else {**others, name: tensor}

@@ -50,3 +50,25 @@ def test_erosion_spares_the_border() -> None:
     eroded = filters.erode_square(matte, 3)
     assert torch.equal(eroded[:, 11:], torch.ones(20, 9))
     assert eroded[:, :11].max() == 0
+
+
+def test_fill_keeps_what_is_known_and_carries_it_outward() -> None:
+    """Two sides known: each stays, the gap between takes values between."""
+    values, weight = torch.zeros(32, 64, 1), torch.zeros(32, 64)
+    values[:, 40:] = 1
+    weight[:, :20] = weight[:, 44:] = 1
+    filled = filters.fill(values, weight, trust=0.001)
+    assert filled[:, :18].abs().max() < 0.01
+    assert filled[:, 46:].min() > 0.99
+    assert 0 < float(filled[16, 32, 0]) < 1
+
+
+def test_blurs_keep_a_flat_plane_and_spread_a_point() -> None:
+    """Gaussian and box leave constants alone, to the border, and move a point's weight outward without loss."""
+    plane = torch.full((21, 31), 0.7)
+    assert torch.allclose(filters.blur(plane, 3.0), plane)
+    assert torch.allclose(filters.box(plane, 4), plane)
+    point = torch.zeros(21, 31)
+    point[10, 15] = 1
+    assert float(filters.blur(point, 2.0).sum()) == pytest.approx(1, abs=1e-4)
+    assert float(filters.blur(point, 2.0)[10, 15]) == pytest.approx(1 / (2 * torch.pi * 4), rel=0.02)

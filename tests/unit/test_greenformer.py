@@ -122,9 +122,7 @@ def test_two_frames_at_once_equal_one_by_one(network: GreenFormer) -> None:
         assert_same(both.foreground[number], alone.foreground[0])
 
 
-def test_fitted_positions_equal_positions_resized_on_the_way(
-    network: GreenFormer, state: dict[str, Tensor]
-) -> None:
+def test_fitted_positions_equal_positions_resized_on_the_way(network: GreenFormer, state: dict[str, Tensor]) -> None:
     """A network made for a size, and one made for another size, see the same picture alike."""
     picture = _picture(1, 128, 128)
     assert_same(_network(state, 128)(picture).alpha, network(picture).alpha)

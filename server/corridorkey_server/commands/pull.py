@@ -16,7 +16,6 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from corridorkey_models.checkpoints import (
     CHECKPOINTS,
     Checkpoint,
-    Watch,
     accept,
     find_checkpoint,
     find_installed,
@@ -24,6 +23,7 @@ from corridorkey_models.checkpoints import (
 )
 from corridorkey_models.convert import pull
 from corridorkey_models.errors import Cancelled, InputError
+from corridorkey_models.watch import Watch
 
 _LINE_EVERY = 5  # per cent between plain lines
 
