@@ -52,10 +52,12 @@ def blur_wide(image: Tensor, sigma: float) -> Tensor:
 
     It is computed on a picture made smaller by a quarter of sigma, since the result holds no finer detail.
     """
-    step = max(1, min(round(sigma / 4), *image.shape[:2]))
-    planes = F.avg_pool2d(to_planes(image), step, ceil_mode=True, count_include_pad=False)
-    small = to_planes(blur(from_planes(planes, 3), sigma / step))
-    return from_planes(F.interpolate(small, image.shape[:2], mode="bilinear", align_corners=False), 3)
+    height, width = image.shape[:2]
+    step = max(1, min(round(sigma / 4), height, width))
+    whole = F.pad(to_planes(image), (0, -width % step, 0, -height % step), mode="replicate")
+    small = blur(from_planes(F.avg_pool2d(whole, step), 3), sigma / step)
+    large = F.interpolate(to_planes(small), scale_factor=step, mode="bilinear", align_corners=False)
+    return from_planes(large[..., :height, :width], 3)
 
 
 def grow(matte: Tensor, radius: float) -> Tensor:
@@ -79,17 +81,37 @@ def erode_square(matte: Tensor, radius: int) -> Tensor:
 
 
 def _disc_maximum(matte: Tensor, radius: int) -> Tensor:
-    """Maximum over a disc: for each row offset, the maximum over the chord of the disc at that offset."""
+    """Maximum over a disc: for each row offset, the maximum over the chord of the disc at that offset.
+
+    A chord's maximum is that of two overlapping runs whose length is a power of two, and those come from each other
+    by doubling, so that the time grows with the radius and not with its square.
+    """
     if radius == 0:
         return matte
-    padded = F.pad(to_planes(matte), (0, 0, radius, radius), value=-math.inf)
-    height, result = matte.shape[0], matte
-    for offset in range(-radius, radius + 1):
+    runs = _doubled_maxima(F.pad(to_planes(matte), (radius, radius, 0, 0), value=-math.inf)[0, 0], radius)
+    height, width = matte.shape
+    result = matte
+    for offset in range(min(radius, height - 1) + 1):
         half = math.floor(math.sqrt(radius * radius - offset * offset))
-        rows = padded[:, :, radius + offset : radius + offset + height]
-        chord = F.max_pool2d(rows, (1, 2 * half + 1), stride=1, padding=(0, half))
-        result = torch.maximum(result, chord[0, 0])
+        length = 2 * half + 1
+        run = runs[length.bit_length() - 1]
+        first, last = radius - half, radius + half + 1 - (1 << (length.bit_length() - 1))
+        chord = torch.maximum(run[:, first : first + width], run[:, last : last + width])
+        upper, lower = result[: height - offset], result[offset:]
+        result = result.clone() if offset == 0 else result
+        result[: height - offset] = torch.maximum(upper, chord[offset:])
+        result[offset:] = torch.maximum(lower, chord[: height - offset])
     return result
+
+
+def _doubled_maxima(padded: Tensor, radius: int) -> list[Tensor]:
+    """Return maxima over 1, 2, 4, ... pixels to the right of each pixel, up to the disc's width."""
+    runs = [padded]
+    while 1 << len(runs) <= 2 * radius + 1:
+        step = 1 << (len(runs) - 1)
+        shifted = F.pad(runs[-1], (0, step), value=-math.inf)[:, step:]
+        runs.append(torch.maximum(runs[-1], shifted))
+    return runs
 
 
 def erode_mask(mask: Tensor, radius: int = 1) -> Tensor:

@@ -15,15 +15,27 @@ from .filters import blur, blur_wide, erode_square, smoothstep
 from .screen import CHANNELS
 
 _DESPECKLE_FLOOR = 0.02
-_RATIO_LIMITS = (0.5, 2.0)
-_DARK = 1e-3
+_NOTHING = 1e-6
 
 
 def apply_masks(matte: Tensor, inside: Tensor | None, outside: Tensor | None) -> Tensor:
-    """Return max(matte, inside) * (1 - outside): keep what `inside` holds, then drop what `outside` holds."""
+    """Return max(matte, inside) * (1 - outside): keep what `inside` holds, drop what `outside` holds.
+
+    All are [height, width]; a mask that is None does nothing.
+    """
     if inside is not None:
         matte = torch.maximum(matte, inside)
     return matte if outside is None else matte * (1 - outside)
+
+
+def hold_masks(matte: Tensor, inside: Tensor | None, outside: Tensor | None) -> Tensor:
+    """Return `matte` [height, width], to which the masks were applied, without what later tools did against them.
+
+    What despeckle or shrinking took from inside comes back, what growing or blur put outside goes.
+    """
+    if inside is not None:
+        matte = torch.maximum(matte, apply_masks(inside, None, outside))
+    return matte if outside is None else torch.minimum(matte, 1 - outside)
 
 
 def despeckle(matte: Tensor, size: float) -> Tensor:
@@ -49,9 +61,7 @@ def despill(foreground: Tensor, screen: str, strength: float) -> Tensor:
     if strength == 0:
         return foreground
     channel = CHANNELS[screen]
-    others = [index for index in range(3) if index != channel]
-    limit = (foreground[..., others[0]] + foreground[..., others[1]]) / 2
-    spill = strength * (foreground[..., channel] - limit).clamp(min=0)
+    spill = strength * (foreground[..., channel] - _mean_of_others(foreground, channel)).clamp(min=0)
     half = spill / 2
     shifts = [half, half, half]
     shifts[channel] = -spill
@@ -66,19 +76,46 @@ def restore(model: Tensor, plate: Tensor, matte: Tensor, screen: str, amounts: t
     than 1 does not come back. An exact no-op where the plate lies inside [0, 1].
 
     Args:
+        model, plate: [height, width, 3].
+        matte: [height, width].
         amounts: strength of the highlight and of the gamut term, each 0 to 1.
     """
-    lowest, highest = plate.aminmax()
-    if lowest >= 0 and highest <= 1:
+    if _is_visible(plate):
         return model
     highlight, gamut = amounts
+    bright = highlight * smoothstep(0.10, 0.60, matte).unsqueeze(-1) * _above_white(plate, screen, 1.0)
+    return model + bright + gamut * smoothstep(0.80, 0.98, matte).unsqueeze(-1) * plate.clamp(max=0)
+
+
+def with_unseen(seen: Tensor, plate: Tensor, screen: str, strength: float) -> Tensor:
+    """Return `seen`, the despilled part of `plate` within [0, 1], with all that lies outside it put back.
+
+    Above 1 the screen channel's excess over the mean of the others is taken away by `strength`, as despill does, but
+    given to no other channel: a screen brighter than 1 must not come back in another colour. All are linear Rec.709,
+    [height, width, 3].
+    """
+    if _is_visible(plate):
+        return seen
+    return seen + _above_white(plate, screen, strength) + plate.clamp(max=0)
+
+
+def _is_visible(plate: Tensor) -> bool:
+    """Whether the network sees all of `plate`: every value lies in [0, 1]."""
+    lowest, highest = plate.aminmax()
+    return bool(lowest >= 0) and bool(highest <= 1)
+
+
+def _above_white(plate: Tensor, screen: str, strength: float) -> Tensor:
+    """Return max(plate - 1, 0) with the screen channel's excess over the mean of the others taken off by `strength`."""
     excess = (plate - 1).clamp(min=0)
     channel = CHANNELS[screen]
-    others = [index for index in range(3) if index != channel]
-    limit = (excess[..., others[0]] + excess[..., others[1]]) / 2
-    excess[..., channel] = torch.minimum(excess[..., channel], limit)
-    bright = highlight * smoothstep(0.10, 0.60, matte).unsqueeze(-1) * excess
-    return model + bright + gamut * smoothstep(0.80, 0.98, matte).unsqueeze(-1) * plate.clamp(max=0)
+    limit = _mean_of_others(excess, channel)
+    excess[..., channel] -= strength * (excess[..., channel] - limit).clamp(min=0)
+    return excess
+
+
+def _mean_of_others(pixels: Tensor, channel: int) -> Tensor:
+    return (pixels[..., 0] + pixels[..., 3 - channel]) / 2
 
 
 @dataclass(frozen=True)
@@ -99,32 +136,27 @@ class Core:
 
 
 def plate_core(plate: Tensor, model: Tensor, matte: Tensor, scale: float) -> Core:
-    """Return `plate` as a core, its low frequencies matched to `model`'s (both despilled, linear Rec.709).
+    """Return `plate` as a core, its low frequencies matched to `model`'s (both despilled, linear Rec.709, in [0, 1]).
 
     Solid is matte > .95 eroded by 5 pixels and feathered over 11, times `scale`. Matching takes what remains of the
-    spill, while grain and sharpness stay the plate's; `model` is what the network gave, before any restore.
+    spill and leaves grain and sharpness the plate's. It adds the difference of the blurred pictures, since spill is
+    added light: a gain would change the contrast of grain, most of all in the blacks.
+
+    Args:
+        plate, model: [height, width, 3].
+        matte: [height, width].
     """
     radius = max(1, round(5 * scale))
     solid = erode_square((matte > 0.95).to(matte), radius)
     weight = blur(solid, 0.4 * radius, radius=radius).unsqueeze(-1)
-    return Core(plate * _low_frequency_ratio(model, plate, solid, 16 * scale), weight)
+    inside = solid.unsqueeze(-1)
+    low = blur_wide(torch.cat([(model - plate) * inside, inside], dim=-1), 16 * scale)
+    shift = low[..., :3] / low[..., 3:].clamp(min=_NOTHING)
+    return Core((plate + shift).clamp(min=0), weight)
 
 
 def levels(matte: Tensor, black: float, white: float, gamma: float) -> Tensor:
-    """Return `matte` with `black` at 0, `white` at 1 and a gamma between; untouched at 0, 1, 1."""
+    """Return `matte` [height, width] with `black` at 0, `white` at 1 and a gamma between; untouched at 0, 1, 1."""
     if (black, white, gamma) == (0.0, 1.0, 1.0):
         return matte
     return ((matte - black) / (white - black)).clamp(0, 1) ** (1 / gamma)
-
-
-def _low_frequency_ratio(model: Tensor, plate: Tensor, solid: Tensor, sigma: float) -> Tensor:
-    """Return model over plate, both blurred by `sigma` within `solid`.
-
-    The plate is clipped to [0, 1] first as the network's was: a highlight above 1 must not lower the ratio.
-    """
-    weight = solid.unsqueeze(-1)
-    stacked = torch.cat([model * weight, plate.clamp(0, 1) * weight, weight], dim=-1)
-    low = blur_wide(stacked, sigma)
-    floor = _DARK * low[..., 6:] + torch.finfo(low.dtype).tiny
-    ratio = (low[..., :3] + floor) / (low[..., 3:6] + floor)
-    return ratio.clamp(*_RATIO_LIMITS)

@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from enum import Enum
+from numbers import Real
 from typing import Any
 
 from .errors import InputError
@@ -84,8 +85,8 @@ class Param:
 
     def _parse_float(self, value: object) -> float:
         try:
-            number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
-        except ValueError:
+            number = float(value) if isinstance(value, Real | str) and not isinstance(value, bool) else math.nan
+        except (ValueError, OverflowError):
             number = math.nan
         low, high = self.low or 0.0, self.high or 0.0
         if not low <= number <= high:
@@ -308,7 +309,7 @@ class Params:
         Raises:
             InputError: a name is unknown or a value is refused by its parameter.
         """
-        if unknown := sorted(set(values) - {param.name for param in PARAMS}):
+        if unknown := sorted(set(values) - {param.name for param in PARAMS}, key=str):
             raise InputError(f"unknown parameter {unknown[0]!r}; `ckey params` lists them all.")
         return cls(**{name: _BY_NAME[name].parse(value) for name, value in values.items()})  # type: ignore[arg-type]
 

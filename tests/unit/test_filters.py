@@ -1,5 +1,7 @@
 """Picture filters."""
 
+import time
+
 import pytest
 import torch
 from hypothesis import given
@@ -72,3 +74,24 @@ def test_blurs_keep_a_flat_plane_and_spread_a_point() -> None:
     point[10, 15] = 1
     assert float(filters.blur(point, 2.0).sum()) == pytest.approx(1, abs=1e-4)
     assert float(filters.blur(point, 2.0)[10, 15]) == pytest.approx(1 / (2 * torch.pi * 4), rel=0.02)
+
+
+def test_growing_far_is_exact_and_quick() -> None:
+    """A disc of 50 pixels is exact, and grows in time that does not explode with its radius."""
+    matte = torch.rand(180, 240, generator=torch.Generator().manual_seed(3)) ** 30
+    grown = filters.grow(matte, 50)
+    rows, columns = torch.meshgrid(torch.arange(180), torch.arange(240), indexing="ij")
+    for row, column in ((0, 0), (90, 120), (179, 7)):
+        near = (rows - row) ** 2 + (columns - column) ** 2 <= 50**2
+        assert grown[row, column] == matte[near].max()
+    start = time.perf_counter()
+    filters.grow(torch.rand(1080, 1920), 50)
+    assert time.perf_counter() - start < 10
+
+
+def test_a_wide_blur_is_not_shifted() -> None:
+    """Sides that are no multiple of the inner step are not stretched: left and right edges blur alike."""
+    picture = torch.zeros(30, 401, 1)
+    picture[:, 150:251] = 1
+    wide = filters.blur_wide(picture, 16)[15, :, 0]
+    torch.testing.assert_close(wide, wide.flip(0), rtol=0, atol=0.03)

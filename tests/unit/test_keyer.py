@@ -1,6 +1,7 @@
 """The Keyer against the golden frames of the published code, and on the cases that artists name."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -92,7 +93,7 @@ def test_working_space_does_not_matter(network: Keyer, golden: dict[str, Pixels]
     np.testing.assert_allclose(ours.foreground, converted, atol=1e-4)
 
 
-@pytest.mark.parametrize("space", [name for name in color.SPACES if name != "aces2065_1"])
+@pytest.mark.parametrize("space", color.SPACES)
 def test_a_solid_matte_gives_the_plate_back(stub: Keyer, space: str) -> None:
     """With a solid matte and no despill every encoding comes back as it went in, HDR included."""
     linear = torch.from_numpy(picture()) * 3
@@ -101,18 +102,21 @@ def test_a_solid_matte_gives_the_plate_back(stub: Keyer, space: str) -> None:
     np.testing.assert_allclose(keyed.foreground, plate, rtol=2e-4, atol=2e-4)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_broken_pixels_harm_only_themselves(stub: Keyer, bad: float) -> None:
-    """A NaN or infinite pixel leaves every other pixel as it was, and is itself finite afterwards."""
-    plate, hint = picture(), np.full((90, 160), 0.5)
-    clean = stub.key(plate, hint, LINEAR)
+@pytest.mark.parametrize("coverage", [0.5, 1.0])
+@pytest.mark.parametrize("space", ["linear_rec709", "arri_logc3", "arri_logc4", "davinci_intermediate", "sony_slog3"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 12.0])
+def test_broken_pixels_harm_only_themselves(stub: Keyer, bad: float, space: str, coverage: float) -> None:
+    """A NaN, infinite or hot code value leaves every other pixel as it was, and is itself finite afterwards."""
+    plate, hint = picture(), np.full((90, 160), coverage)
+    params = Params(working_space=space, despill=0.0)
+    clean = stub.key(plate, hint, params)
     broken = plate.copy()
     broken[40, 70, 1] = bad
-    keyed = stub.key(broken, hint, LINEAR)
+    keyed = stub.key(broken, hint, params)
     assert np.isfinite(keyed.foreground).all()
     elsewhere = np.ones((90, 160), dtype=bool)
     elsewhere[40, 70] = False
-    assert np.array_equal(keyed.foreground[elsewhere], clean.foreground[elsewhere])
+    np.testing.assert_allclose(keyed.foreground[elsewhere], clean.foreground[elsewhere], atol=1e-6)
     assert np.array_equal(keyed.matte, clean.matte)
 
 
@@ -131,6 +135,7 @@ def test_nan_is_taken_from_neighbours() -> None:
     plate = torch.full((11, 11, 1), 0.3)
     plate[5, 5] = torch.nan
     plate[0, 0] = torch.inf
+    plate[5, 6] = torch.inf
     assert finite(plate)[5, 5].item() == pytest.approx(0.3)
     assert finite(plate)[0, 0].item() == 65504
     assert finite(torch.full((9, 9, 1), torch.nan)).abs().max() == 0
@@ -187,6 +192,62 @@ def test_hint_tools(stub: Keyer) -> None:
     params = Params(working_space="linear_rec709", hint_invert=True, hint_erode=24.0)
     keyed = stub.key(picture(), hint, params)
     assert keyed.hint[45].sum() == pytest.approx(80 - 2)
+    blurred = stub.key(picture(), hint, replace(params, hint_blur=12.0))
+    assert blurred.hint[45].sum() == pytest.approx(80 - 2, abs=0.01)
+    assert 0.4 < blurred.hint[45, 82] < 0.8
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_a_matte_saved_with_a_solid_alpha_is_still_a_matte(stub: Keyer, channels: int) -> None:
+    """A grey picture whose alpha is 1 everywhere is read from its colour, and that is said; masks alike."""
+    grey = np.zeros((90, 160, channels))
+    grey[:, :50] = 1.0
+    grey[..., -1] = 1.0
+    keyed = stub.key(picture(), grey, LINEAR, Masks(outside=grey))
+    assert "its colour was taken" in keyed.notes[0]
+    assert keyed.matte[:, :50].max() == 0
+    assert stub.key(picture(), grey, LINEAR).matte.mean() == pytest.approx(50 / 160)
+
+
+def test_what_a_mask_holds_has_the_plates_color() -> None:
+    """Where the model saw only screen but the inside mask keeps, the colour is the plate's and not the model's."""
+
+    class Blind(HintAsMatte):
+        def predict(self, *_: object) -> Prediction:
+            return Prediction(torch.zeros(1, 1, 90, 160), torch.full((1, 3, 90, 160), 0.9))
+
+    plate = np.full((90, 160, 3), 0.3, np.float32)
+    keyed = Keyer(Blind()).key(plate, np.ones((90, 160)), LINEAR, Masks(inside=np.ones((90, 160))))
+    np.testing.assert_allclose(keyed.foreground, 0.3, atol=1e-5)
+
+
+def test_matte_tools_do_not_break_the_masks(stub: Keyer) -> None:
+    """Garbage stays 0 though the matte is grown and blurred, and a small held part survives despeckle."""
+    hint, inside, outside = (np.zeros((90, 160)) for _ in range(3))
+    hint[:, :80], inside[4:6, 150:152], outside[:, 80:140] = 1.0, 1.0, 1.0
+    values = {"despeckle": True, "despeckle_size": 100000.0, "matte_grow": 40.0, "matte_blur": 20.0}
+    params = Params.parse(values | {"working_space": "linear_rec709"})
+    keyed = stub.key(picture(), hint, params, Masks(inside, outside))
+    assert keyed.matte[:, 80:140].max() == 0
+    assert keyed.matte[4:6, 150:152].min() == 1
+    assert keyed.matte.max() <= 1
+
+
+def test_an_empty_frame_is_black_in_its_own_encoding(stub: Keyer) -> None:
+    """Nothing keyed in a log space is that space's black, not its code value 0."""
+    keyed = stub.key(picture(), np.zeros((90, 160)), Params(working_space="arri_logc3"))
+    assert color.decode(torch.from_numpy(keyed.foreground), "arri_logc3").abs().max() < 1e-6
+
+
+def test_memory_that_runs_out_is_a_sentence() -> None:
+    """A device without memory ends the frame with what to do, not with a traceback."""
+
+    class Huge(HintAsMatte):
+        def predict(self, *_: object) -> Prediction:
+            raise torch.OutOfMemoryError
+
+    with pytest.raises(ResourceError, match="cpu ran out of memory at quality full"):
+        Keyer(Huge()).key(picture(), np.ones((90, 160)), LINEAR)
 
 
 def test_hint_from_the_plates_alpha(stub: Keyer) -> None:
@@ -222,6 +283,14 @@ def test_watch_can_cancel(network: Keyer, golden: dict[str, Pixels]) -> None:
         network.key(golden["plate"], golden["hint"], PARITY, watch=watch)
     assert seen == sorted(seen)
     assert len(seen) > 3
+
+
+def test_progress_rises_to_the_end(network: Keyer, golden: dict[str, Pixels]) -> None:
+    """Over prediction and finishing the fraction never falls, and ends at 1."""
+    seen: list[float] = []
+    network.key(golden["plate"], golden["hint"], PARITY, watch=lambda _stage, fraction: seen.append(fraction))
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_despeckle_keeps_a_swept_limb() -> None:
 
 
 def test_despeckle_keeps_a_ball() -> None:
-    """A flying ball 11 pixels in radius stays: with its soft edge it covers more than 400 pixels."""
+    """A flying ball of a radius of 11 pixels stays, which peers open away: with its edge it covers 400 pixels."""
     picture = torch.maximum(body(), soft_disc(HD, (100, 200), 11))
     assert torch.equal(matte.despeckle(picture, 400), picture)
 
@@ -139,11 +139,38 @@ def test_plate_core_takes_low_frequencies_from_the_model() -> None:
     torch.testing.assert_close(core.over(model), model, rtol=1e-3, atol=1e-3)
 
 
-def test_plate_core_keeps_highlights_the_model_clipped() -> None:
-    """A specular of 6 that the model saw as 1 is still 6."""
-    plate = torch.full((100, 100, 3), 6.0)
-    core = matte.plate_core(plate, torch.ones(100, 100, 3), torch.ones(100, 100), 1.0)
-    torch.testing.assert_close(core.pixels, plate)
+def test_plate_core_keeps_grain_in_the_blacks() -> None:
+    """Grain around black keeps its contrast too, though the model shows a lifted, smooth black."""
+    generator = torch.Generator().manual_seed(2)
+    plate = (0.004 + 0.001 * torch.randn(200, 300, 3, generator=generator)).clamp(0, 1)
+    core = matte.plate_core(plate, torch.full((200, 300, 3), 0.008), torch.ones(200, 300), 1.0)
+    assert core.pixels.std().item() == pytest.approx(plate.std().item(), rel=0.02)
+    assert core.pixels.mean().item() == pytest.approx(0.008, abs=1e-4)
+
+
+def test_plate_core_has_no_seam() -> None:
+    """Where the core ends and the model begins nothing steps, however far the two are apart in colour."""
+    plate = torch.tensor([0.05, 0.40, 0.05]).expand(120, 160, 3)
+    model = torch.tensor([0.05, 0.08, 0.05]).expand(120, 160, 3)
+    alpha = torch.ones(120, 160)
+    alpha[:, 80:] = 0.5
+    result = matte.plate_core(plate, model, alpha, 1.0).over(model)
+    torch.testing.assert_close(result, model, rtol=0, atol=2e-3)
+
+
+def test_the_unseen_comes_back_to_the_core() -> None:
+    """A specular of 6 and a colour outside Rec.709 are the plate's again, and a plate in [0, 1] is untouched."""
+    plate = torch.tensor([[[6.0, 6.0, 6.0], [1.5, -0.2, 0.3]]])
+    torch.testing.assert_close(matte.with_unseen(plate.clamp(0, 1), plate, "green", 1.0), plate)
+    inside = torch.rand(4, 4, 3)
+    assert matte.with_unseen(inside, inside, "green", 1.0) is inside
+
+
+def test_a_bright_screen_comes_back_to_the_core_in_no_color() -> None:
+    """Green light of 3 on a solid part gives no green above 1 and no magenta instead of it."""
+    plate = torch.tensor([[[0.4, 3.0, 0.5]]])
+    seen = torch.tensor([[[0.5, 0.5, 0.5]]])
+    assert torch.equal(matte.with_unseen(seen, plate, "green", 1.0), seen)
 
 
 def test_plate_core_leaves_edges_to_the_model() -> None:
@@ -162,6 +189,13 @@ def test_masks_hold_and_drop() -> None:
     inside, outside = torch.tensor([[1.0, 0.0, 1.0]]), torch.tensor([[0.0, 1.0, 1.0]])
     assert matte.apply_masks(torch.full((1, 3), 0.5), inside, outside).tolist() == [[1.0, 0.0, 0.0]]
     assert matte.apply_masks(torch.full((1, 3), 0.5), None, None).tolist() == [[0.5, 0.5, 0.5]]
+
+
+def test_masks_hold_against_later_tools() -> None:
+    """What growing put into the garbage goes, what despeckle took from inside comes back; soft masks do not add up."""
+    inside, outside = torch.tensor([[1.0, 0.0, 0.0]]), torch.tensor([[0.0, 0.5, 1.0]])
+    held = matte.hold_masks(torch.tensor([[0.0, 0.4, 0.7]]), inside, outside)
+    torch.testing.assert_close(held, torch.tensor([[1.0, 0.4, 0.0]]))
 
 
 def test_levels_stretch_the_matte() -> None:

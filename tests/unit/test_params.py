@@ -1,5 +1,6 @@
 """The parameter table and the values that it accepts."""
 
+import numpy as np
 import pytest
 
 from corridorkey_models.errors import InputError
@@ -36,6 +37,7 @@ def test_text_becomes_values() -> None:
     [
         ({"despill": 1.5}, "despill is 1.5; give a number from 0 to 1"),
         ({"despill": float("nan")}, "give a number from 0 to 1"),
+        ({"despill": 10**400}, "give a number from 0 to 1"),
         ({"despill": "much"}, "give a number from 0 to 1"),
         ({"despill": True}, "give a number from 0 to 1"),
         ({"screen": "red"}, "choose one of green, blue"),
@@ -48,6 +50,11 @@ def test_wrong_values_are_refused_with_a_sentence(values: dict[str, object], sen
     """A value outside its range is refused and never clipped, and the sentence says what to give."""
     with pytest.raises(InputError, match=sentence):
         Params.parse(values)
+
+
+def test_numbers_of_any_kind_are_numbers() -> None:
+    """A numpy scalar is as good as a float."""
+    assert Params(despill=np.float32(0.5)).despill == 0.5  # type: ignore[arg-type]
 
 
 def test_params_made_directly_are_checked_too() -> None:
