@@ -13,6 +13,8 @@ from types import ModuleType
 from corridorkey_models import __version__
 from corridorkey_models.errors import CorridorKeyError, InputError
 
+from .progress import say
+
 COMMANDS = {
     "key": "key a frame, a sequence or a movie",
     "demo": "render a synthetic shot, key it, and print the error against the truth",
@@ -25,23 +27,42 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `ckey` with `argv`, the process's own arguments if None, and return the exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    _open_closed_streams()
     try:
-        if not arguments or arguments[0] not in COMMANDS:
-            return _run_top(arguments)
-        module = _load(arguments[0])
-        args = _parser(arguments[0], module).parse_args(arguments[1:])
-        return int(module.run(args))
+        code = _run(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
     except CorridorKeyError as error:
-        print(f"ckey: {error}", file=sys.stderr)
-        return 2 if isinstance(error, InputError) else 1
+        say(f"ckey: {error}")
+        code = 2 if isinstance(error, InputError) else 1
     except KeyboardInterrupt:
-        print("ckey: stopped.", file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        # The reader of our output went away (`ckey params | head`); Python would complain again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        say("ckey: stopped.")
+        code = 1
+    except OSError as error:
+        code = _run_out_of_output(error)
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    if not arguments or arguments[0] not in COMMANDS:
+        return _run_top(arguments)
+    module = _load(arguments[0])
+    return int(module.run(_parser(arguments[0], module).parse_args(arguments[1:])))
+
+
+def _run_out_of_output(error: OSError) -> int:
+    """Say what went wrong, unless it is only that the reader of our output went away (`ckey params | head`)."""
+    if not isinstance(error, BrokenPipeError):
+        say(f"ckey: {error}; check that place and try again.")
+    # Python would try to write the rest again at exit, and complain.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+
+
+def _open_closed_streams() -> None:
+    """Give a process that was started without output (`2>&-`, some daemons) somewhere to write."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
 
 
 def _load(command: str) -> ModuleType:

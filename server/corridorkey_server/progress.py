@@ -1,7 +1,11 @@
-"""How long work is shown: a bar on a terminal, plain lines elsewhere so that farm logs stay readable."""
+"""How long work is shown and stopped: a bar on a terminal, plain lines elsewhere so that farm logs stay readable."""
 
+import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
@@ -66,7 +70,7 @@ class Lines:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._stream.flush()
+        """Nothing is open."""
 
     def working(self, frame: int, stage: str, fraction: float) -> None:
         """See FrameProgress."""
@@ -85,8 +89,7 @@ class Lines:
             return
         self._said = now
         left = self._rate.time_left(self._total - finished)
-        self._stream.write(f"Progress: {finished / max(1, self._total):.0%} {text}{left}\n")
-        self._stream.flush()
+        say(f"Progress: {finished / max(1, self._total):.0%} {text}{left}", self._stream)
 
 
 class _Rate:
@@ -114,6 +117,30 @@ class _Rate:
         return self._frames / max(1e-9, time.monotonic() - self._start)
 
 
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Write a line to `stream`, standard error if None; work goes on when nobody can read it any more."""
+    with suppress(OSError):
+        target = stream or sys.stderr
+        target.write(text + "\n")
+        target.flush()
+
+
 def show_frames(total: int) -> Bar | Lines:
     """Return what shows `total` frames on standard error."""
     return Bar(total, sys.stderr) if sys.stderr.isatty() else Lines(total, sys.stderr)
+
+
+@contextmanager
+def stop_on_interrupt(stop: threading.Event) -> Iterator[None]:
+    """Let the first Ctrl-C or SIGTERM end the range cleanly, a second one at once."""
+
+    def ask(number: int, _frame: object) -> None:
+        stop.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from corridorkey_models import metrics
-from corridorkey_models.errors import CorridorKeyError, ResourceError
+from corridorkey_models.errors import Cancelled, ResourceError
 from corridorkey_models.params import Params
 from corridorkey_models.synthetic import ShotSpec, Truth, encode_srgb, render
 
@@ -28,7 +29,7 @@ from ..footage.exr import read_exr, write_exr
 from ..footage.picture import Image, Window
 from ..footage.sequence import open_sequence
 from ..footage.stills import write_png8
-from ..progress import show_frames
+from ..progress import show_frames, stop_on_interrupt
 
 FIRST_FRAME = 1001
 _TILE = (640, 360)
@@ -66,47 +67,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if not 1 <= count <= 1000:
+    if not text.isdigit() or not 1 <= int(text) <= 1000:
         raise argparse.ArgumentTypeError("give 1 to 1000 frames")
-    return count
+    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:
     """Render, key, compare, and return the exit code."""
+    keyer = worker.open_keyer(args.model, args.screen, args.device)
     spec = ShotSpec(screen=args.screen, noise=True)
     frames = range(FIRST_FRAME, FIRST_FRAME + args.frames)
     with show_frames(len(frames)) as progress:
-        truths = []
         for frame in frames:
             progress.working(frame, "rendering", 0.0)
-            truths.append(_shoot(spec, frame, args.out))
+            _shoot(_render(spec, frame), frame, args.out)
             progress.done(frame, "rendered")
-    job = _job(args)
-    keyer = worker.open_keyer(args.model, args.screen, args.device)
-    with show_frames(len(frames)) as progress:
-        summary = key_range(job, keyer, progress, threading.Event())
-    if summary.failed:
-        raise CorridorKeyError(f"the demo failed: {next(iter(summary.failed.values()))}")
-    errors = [_compare(job, frame, truth) for frame, truth in zip(frames, truths, strict=True)]
-    _print_errors(errors, args.model)
-    middle = len(truths) // 2
+    job, stop = _job(args), threading.Event()
+    with stop_on_interrupt(stop), show_frames(len(frames)) as progress:
+        summary = key_range(job, keyer, progress, stop)
+    if summary.stopped or summary.failed:
+        raise next(iter(summary.failed.values()), Cancelled("stopped."))
+    _print_errors([_compare(job, frame, _render(spec, frame)) for frame in frames], args.model)
+    middle = frames[len(frames) // 2]
     sheet = args.out / "contact_sheet.png"
-    _write_sheet(sheet, _tiles(job, frames[middle], truths[middle]))
+    _write_sheet(sheet, _tiles(job, middle, _render(spec, middle)))
     sys.stdout.write(f"Look at {sheet}; the results are in {args.out}/fg, matte, processed and comp.\n")
     return 0
 
 
-def _shoot(spec: ShotSpec, frame: int, out: Path) -> Truth:
-    """Render a frame and write what a camera and a roto artist would hand over."""
-    truth = render(spec, frame - FIRST_FRAME)
-    window = Window(0, 0, spec.width, spec.height)
+@lru_cache(maxsize=8)
+def _render(spec: ShotSpec, frame: int) -> Truth:
+    """The same frame gives the same bits: a long shot is rendered again rather than kept."""
+    return render(spec, frame - FIRST_FRAME)
+
+
+def _shoot(truth: Truth, frame: int, out: Path) -> None:
+    """Write what a camera and a roto artist would hand over."""
+    height, width = truth.alpha.shape
+    window = Window(0, 0, width, height)
     rgb = ("R", "G", "B")
     plate = Image(truth.plate, rgb, window, window, working_space="linear_rec709")
     interop = "lin_rec709_scene"
     write_exr(out / "plate" / f"plate.{frame}.exr", truth.plate, rgb, like=plate, interop_id=interop)
     write_exr(out / "hint" / f"hint.{frame}.exr", truth.hint[..., None], ("A",), like=plate, interop_id="data")
-    return truth
 
 
 def _job(args: argparse.Namespace) -> Job:
