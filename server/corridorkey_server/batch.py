@@ -8,17 +8,18 @@ import hashlib
 import json
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from corridorkey_models import __version__
-from corridorkey_models.errors import Cancelled, InputError
+from corridorkey_models.errors import Cancelled, CorridorKeyError, InputError
 from corridorkey_models.keyer import KEYING_VERSION, Keyed, Keyer, Masks, Pixels
 from corridorkey_models.params import Params
 from corridorkey_models.view import preview
@@ -28,11 +29,11 @@ from .footage.frame_range import format_frames
 from .footage.picture import Image, Window, place
 from .footage.publish import sweep
 from .footage.sequence import Sequence
-from .footage.stills import write_png8
+from .footage.stills import read_png_text, write_png8
 from .footage.tags import INTEROP_IDS
 from .progress import FrameProgress
 
-PASSES = ("comp", "fg", "matte", "processed")
+PASSES = ("fg", "matte", "processed", "comp")
 HASH = "corridorkey/hash"
 """EXR attribute that tells from what a frame was keyed."""
 
@@ -85,25 +86,30 @@ class Job:
 
 @dataclass
 class Summary:
-    """How a range ended; frames are those of the plate."""
+    """How a range ended; frames are those of the plate.
+
+    Attributes:
+        keyed, empty: frames whose files are in place.
+        skipped: frames that were keyed from the same thing before.
+        failed: why a frame could not be keyed.
+        notes: what an artist should know, with the frames that it holds for.
+        stopped: the range was asked to stop before its end.
+    """
 
     keyed: list[int] = field(default_factory=list)
     skipped: list[int] = field(default_factory=list)
     empty: list[int] = field(default_factory=list)
-    failed: dict[int, str] = field(default_factory=dict)
+    failed: dict[int, CorridorKeyError] = field(default_factory=dict)
     notes: dict[str, list[int]] = field(default_factory=dict)
+    stopped: bool = False
 
     def __str__(self) -> str:
         counts = [
             f"{len(frames)} {word} ({format_frames(tuple(frames))})"
-            for word, frames in (
-                ("keyed", self.keyed),
-                ("already keyed", self.skipped),
-                ("empty", self.empty),
-            )
+            for word, frames in (("keyed", self.keyed), ("already keyed", self.skipped), ("empty", self.empty))
             if frames
         ]
-        return ", ".join([*counts, *([f"{len(self.failed)} failed"] if self.failed else [])]) or "nothing to do"
+        return ", ".join([*counts, *([f"{len(self.failed)} failed"] if self.failed else [])]) or "nothing was keyed"
 
 
 @dataclass(frozen=True)
@@ -125,37 +131,97 @@ def key_range(job: Job, keyer: Keyer, progress: FrameProgress, stop: threading.E
     A frame that cannot be read or keyed is recorded and the others go on.
 
     Args:
-        stop: set it, from a signal handler for instance, and the range ends within one block of the network.
+        stop: set it, from a signal handler for instance, and the range ends within one block of the network; the
+            frames that are written by then are whole.
 
     Raises:
-        Cancelled: `stop` was set; the frames written so far are whole.
-        ResourceError: nothing more can be written, or the device gave up.
+        InputError: a result would replace one of the job's own inputs, or cannot be written.
+        ResourceError: nothing more can be written.
     """
-    summary = Summary()
+    _refuse_own_inputs(job)
     for kind in PASSES:
         sweep(job.target / kind)
-    with _pool(1 if job.inputs.plate.is_movie else 2) as reading, _pool(2) as writing:
-        waiting: deque[Future[None]] = deque()
-        for frame, future in _read_ahead(job, keyer.predictor.identity, reading):
-            _check(stop, summary)
-            try:
-                loaded = future.result()
-                outcome = "skipped"
-                if loaded is not None:
-                    keyed = _key(job, loaded, keyer, progress, stop)
-                    waiting.append(writing.submit(_write, job, loaded, keyed))
-                    outcome = _count(summary, frame, keyed)
-                else:
-                    summary.skipped.append(frame)
-            except InputError as error:
-                outcome = "failed"
-                summary.failed[frame] = str(error)
-            progress.done(frame, outcome)
-            while len(waiting) > _WAITING:
-                waiting.popleft().result()
-        for write in waiting:
-            write.result()
+    summary = Summary()
+    # A movie is decoded in order: two readers would make it seek for every frame.
+    readers = 1 if any(sequence.is_movie for _, sequence in job.inputs.named()) else 2
+    with _pool(readers) as reading, _pool(2) as writing:
+        writes = _Writes(job, summary, progress, writing)
+        try:
+            for frame, future in _read_ahead(job, keyer.predictor.identity, reading):
+                if summary.stopped:
+                    break
+                _key_frame(job, keyer, (frame, future), writes, stop)
+                writes.settle(_WAITING)
+        finally:
+            writes.settle()
     return summary
+
+
+def _key_frame(
+    job: Job, keyer: Keyer, ahead: "tuple[int, Future[_Loaded | None]]", writes: "_Writes", stop: threading.Event
+) -> None:
+    frame, future = ahead
+    try:
+        _check(stop)
+        loaded = future.result()
+        if loaded is None:
+            writes.record(frame, "skipped")
+        else:
+            writes.add(loaded, _key(job, loaded, keyer, writes.progress, stop))
+    except Cancelled:
+        writes.summary.stopped = True
+    except CorridorKeyError as error:
+        writes.summary.failed[frame] = error
+        writes.record(frame, "failed")
+
+
+def _check(stop: threading.Event) -> None:
+    if stop.is_set():
+        raise Cancelled("stopped; run the same command again to go on.")
+
+
+def _refuse_own_inputs(job: Job) -> None:
+    """Refuse a job whose results would replace what it reads."""
+    sources = {}
+    for name, sequence in job.inputs.named():
+        for frame in sequence.frames:
+            status = sequence.path(frame).stat()
+            sources[status.st_dev, status.st_ino] = name
+    for kind, frame in product(PASSES, job.inputs.plate.frames):
+        with suppress(FileNotFoundError, NotADirectoryError):
+            path = job.path(kind, frame)
+            status = path.stat()
+            if (status.st_dev, status.st_ino) in sources:
+                name = sources[status.st_dev, status.st_ino]
+                raise InputError(f"{path} is a frame of the {name} itself; choose another folder with --out.")
+
+
+class _Writes:
+    """Writes frames behind the keyer; a frame counts when its files are in place."""
+
+    def __init__(self, job: Job, summary: Summary, progress: FrameProgress, pool: ThreadPoolExecutor) -> None:
+        self.summary, self.progress = summary, progress
+        self._job, self._pool = job, pool
+        self._waiting: deque[tuple[_Loaded, Keyed, Future[None]]] = deque()
+
+    def add(self, loaded: "_Loaded", keyed: Keyed) -> None:
+        """Begin to write a frame."""
+        self._waiting.append((loaded, keyed, self._pool.submit(_write, self._job, loaded, keyed)))
+
+    def settle(self, most: int = 0) -> None:
+        """Wait until at most `most` frames are still being written; raises what writing raised."""
+        while len(self._waiting) > most:
+            loaded, keyed, future = self._waiting.popleft()
+            future.result()
+            for note in keyed.notes:
+                self.summary.notes.setdefault(note, []).append(loaded.frame)
+            self.record(loaded.frame, "empty" if keyed.empty else "keyed")
+
+    def record(self, frame: int, outcome: str) -> None:
+        """Count a frame that has ended."""
+        if outcome != "failed":
+            getattr(self.summary, outcome).append(frame)
+        self.progress.done(frame, outcome)
 
 
 @contextmanager
@@ -175,18 +241,6 @@ def _read_ahead(job: Job, identity: str, pool: ThreadPoolExecutor) -> Iterator[t
         if len(ahead) > _AHEAD:
             yield ahead.popleft()
     yield from ahead
-
-
-def _check(stop: threading.Event, summary: Summary) -> None:
-    if stop.is_set():
-        raise Cancelled(f"stopped; {summary}. Run the same command again to go on.")
-
-
-def _count(summary: Summary, frame: int, keyed: Keyed) -> str:
-    for note in keyed.notes:
-        summary.notes.setdefault(note, []).append(frame)
-    (summary.empty if keyed.empty else summary.keyed).append(frame)
-    return "empty" if keyed.empty else "keyed"
 
 
 def _load(job: Job, identity: str, frame: int) -> _Loaded | None:
@@ -222,10 +276,13 @@ def _digest(job: Job, identity: str, frame: int) -> str:
 
 
 def _is_keyed(job: Job, frame: int, digest: str) -> bool:
-    if not all(job.path(kind, frame).is_file() for kind in PASSES):
-        return False
-    headers = (read_exr_header(job.path(kind, frame)) for kind in PASSES if kind != "comp")
-    return all(header is not None and header.get(HASH) == digest for header in headers)
+    texts = (_text(job.path(kind, frame)) for kind in PASSES)
+    return all(text.get(HASH) == digest for text in texts)
+
+
+def _text(path: Path) -> Mapping[str, object]:
+    """Return the attributes of a result, none if it is not there or not whole."""
+    return read_png_text(path) if path.suffix == ".png" else read_exr_header(path) or {}
 
 
 def _check_space(job: Job, plate: Image) -> None:
@@ -237,9 +294,17 @@ def _check_space(job: Job, plate: Image) -> None:
 
 
 def _plate_pixels(plate: Image, window: Window) -> Pixels:
-    if plate.channels[:3] != ("R", "G", "B"):
-        raise InputError(f"the plate has channels {', '.join(plate.channels)}; choose a colour layer with --layer.")
+    require_color(plate)
     return plate.framed(window)
+
+
+def require_color(plate: Image) -> None:
+    """Refuse a plate that is no colour picture."""
+    if plate.channels[:3] != ("R", "G", "B"):
+        names = ", ".join(plate.channels)
+        raise InputError(
+            f"the plate has channels {names}; a colour picture is needed, of several layers choose one with --layer."
+        )
 
 
 def _matching(image: Image, name: str, plate: Image, window: Window) -> Pixels:
@@ -250,13 +315,15 @@ def _matching(image: Image, name: str, plate: Image, window: Window) -> Pixels:
             f"the {name} is {theirs.width}x{theirs.height}, the plate {ours.width}x{ours.height}; "
             f"render the {name} at the plate's size."
         )
+    if len(image.channels) > 1 and not image.has("R", "G", "B") and image.channels != ("Y", "A"):
+        names = ", ".join(image.channels)
+        raise InputError(f"the {name} has channels {names}; name one of them with --{name}-layer.")
     return image.framed(replace(window, x=window.x - ours.x + theirs.x, y=window.y - ours.y + theirs.y))
 
 
 def _key(job: Job, loaded: _Loaded, keyer: Keyer, progress: FrameProgress, stop: threading.Event) -> Keyed:
     def watch(stage: str, fraction: float) -> None:
-        if stop.is_set():
-            raise Cancelled("stopped; run the same command again to go on.")
+        _check(stop)
         progress.working(loaded.frame, stage, fraction)
 
     keyed = keyer.key(loaded.pixels, loaded.hint, job.params, loaded.masks, watch=watch)
@@ -272,9 +339,6 @@ def _key(job: Job, loaded: _Loaded, keyer: Keyer, progress: FrameProgress, stop:
 
 def _write(job: Job, loaded: _Loaded, keyed: Keyed) -> None:
     """Write all passes of a frame, each under a temporary name until it is whole."""
-    comp = preview(keyed, loaded.pixels, job.params)
-    display = loaded.plate.display_window
-    write_png8(job.path("comp", loaded.frame), place(comp, loaded.window, display))
     foreground, matte = (
         place(part, loaded.window, loaded.plate.data_window) for part in (keyed.foreground, keyed.matte)
     )
@@ -285,6 +349,8 @@ def _write(job: Job, loaded: _Loaded, keyed: Keyed) -> None:
     _write_exr(job, loaded, "matte", (mattes, job.matte_channels), "data")
     processed = np.concatenate([foreground * alpha, alpha], axis=2)
     _write_exr(job, loaded, "processed", (processed, ("R", "G", "B", "A")), interop)
+    comp = place(preview(keyed, loaded.pixels, job.params), loaded.window, loaded.plate.display_window)
+    write_png8(job.path("comp", loaded.frame), comp, {HASH: loaded.digest})
 
 
 def _write_exr(

@@ -274,6 +274,34 @@ def test_a_bad_frame_does_not_stop_the_others(
     assert all(result(shot, "fg", frame).exists() for frame in (1001, 1003, 1004))
 
 
+def test_a_damaged_first_frame_does_not_stop_the_others(shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the range needs to know is taken from the first frame that can be read."""
+    (shot / "plate" / "plate.1001.exr").write_bytes(b"")
+    assert key(shot) == 2
+    assert "frame 1001 failed" in capsys.readouterr().err
+    assert all(result(shot, "fg", frame).exists() for frame in FRAMES[1:])
+
+
+def test_results_never_replace_the_plate(shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Keying fg/ into its own parent is refused, and the plate stays as it was."""
+    plate = shot / "out" / "fg" / "plate.1001.exr"
+    plate.parent.mkdir(parents=True)
+    plate.write_bytes((shot / "plate" / "plate.1001.exr").read_bytes())
+    before = plate.read_bytes()
+    assert main(["key", str(plate), "-o", str(shot / "out"), "--model", "procedural"]) == 2
+    assert "is a frame of the plate itself" in capsys.readouterr().err
+    assert plate.read_bytes() == before
+
+
+def test_nobody_has_to_read_the_progress(shot: Path) -> None:
+    """With standard error closed, or its reader gone, the range is keyed all the same."""
+    command = f"{sys.executable} -m corridorkey_server.cli key {shot}/plate -o {shot}/out --model procedural"
+    assert subprocess.run(f"{command} 2>&-", shell=True, check=False).returncode == 0
+    assert len(everything(shot)) == 16
+    piped = f"set -o pipefail; {command} --overwrite 2>&1 | true"
+    assert subprocess.run(["bash", "-c", piped], check=False).returncode == 0
+
+
 def test_holes_in_the_plate_are_listed(shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Frames that are not there yet are named, the others are keyed, and the exit code says try again."""
     (shot / "plate" / "plate.1003.exr").unlink()
@@ -302,6 +330,8 @@ def test_holes_in_the_hint_are_listed_before_anything_is_keyed(shot: Path, capsy
         (("--model", "/no/such/file"), "there is no model"),
         (("--device", "abacus"), "abacus"),
         (("--layer", "diffuse"), "diffuse"),
+        (("--hint-source", "chroma"), "leave one of them out"),
+        (("--screen", "red"), "choose one of green, blue"),
     ],
 )
 def test_a_wrong_request_is_one_sentence(

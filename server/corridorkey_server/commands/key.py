@@ -6,11 +6,7 @@ Frames that are already keyed from the same thing are skipped. Exit code 0: done
 """
 
 import argparse
-import signal
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +15,12 @@ from corridorkey_models.errors import InputError
 from corridorkey_models.params import PARAMS, Param, Params
 
 from .. import worker
-from ..batch import Inputs, Job, Summary, key_range
+from ..batch import Inputs, Job, Summary, key_range, require_color
 from ..footage.exr import COMPRESSIONS, ExrOptions
 from ..footage.frame_range import format_frames, parse_frames
 from ..footage.picture import Image
-from ..footage.sequence import Sequence, open_sequence, pair
-from ..progress import show_frames
+from ..footage.sequence import Sequence, check_covers, open_sequence
+from ..progress import say, show_frames, stop_on_interrupt
 from .params import describe_range, describe_value
 
 USAGE = "ckey key PLATE [--hint HINT|auto] -o OUT [options]"
@@ -38,8 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hint", default="auto", help="rough matte frames, or auto: make a chroma hint")
     parser.add_argument("--inside", help="mask frames of what to keep")
     parser.add_argument("--outside", help="mask frames of what to drop")
-    parser.add_argument("-o", "--out", required=True, type=Path, help="folder for the results")
-    parser.add_argument("--frames", help="frames to key, for example 1001-1100x2,1200; all if not given")
+    parser.add_argument("-o", "--out", required=True, type=_folder, metavar="OUT", help="folder for the results")
+    parser.add_argument(
+        "--frames", help="frames, for example 1001-1100x2,1200, or --frames=-5--1; all if not given"
+    )
     parser.add_argument("--layer", help="layer or part of a multi-layer EXR plate")
     parser.add_argument("--hint-layer", help="layer, part or channel of the hint, for example matte.A")
     parser.add_argument("--model", default=worker.CORRIDORKEY, help="corridorkey, procedural or a checkpoint file")
@@ -60,22 +58,45 @@ def _option(param: Param) -> dict[str, Any]:
     subject = "What comp/ shows." if param.name == "output" else param.tooltip
     option: dict[str, Any] = {"help": f"{subject} [{accepted}; {default}]"}
     if param.kind == "bool":
-        return option | {"metavar": "on|off", "nargs": "?", "const": "on"}
+        return option | {"metavar": "on|off"}
     return option | {"metavar": "NUMBER" if param.kind == "float" else "NAME"}
 
 
 def run(args: argparse.Namespace) -> int:
     """Key the range and return the exit code."""
-    inputs = _open(args)
     given = {p.name: value for p in PARAMS if (value := getattr(args, f"param_{p.name}")) is not None}
     values = _OWN_DEFAULTS | given
+    _check_request(args, values)
+    inputs = _open(args)
     job, explained = _decide(inputs, values, args)
     keyer = worker.open_keyer(args.model, job.params.screen, args.device)
-    _say(f"{inputs.plate.describe()}: {explained}, model {args.model}")
+    say(f"{inputs.plate.describe()}: {explained}, model {args.model}")
     stop = threading.Event()
-    with _stop_on_interrupt(stop), show_frames(len(inputs.plate.frames)) as progress:
+    with stop_on_interrupt(stop), show_frames(len(inputs.plate.frames)) as progress:
         summary = key_range(job, keyer, progress, stop)
     return _conclude(summary, inputs.plate)
+
+
+def _check_request(args: argparse.Namespace, values: dict[str, str]) -> None:
+    """Refuse what cannot work on any frame, before a frame is read."""
+    screen = "green" if values["screen"] == "auto" else values["screen"]
+    params = Params.parse(values | {"screen": screen})
+    wired = args.hint != "auto"
+    if params.hint_source == "input" and not wired:
+        raise InputError("--hint-source is input, but there is no --hint; give one, or leave --hint-source out.")
+    if params.hint_source in ("source_alpha", "chroma") and wired:
+        raise InputError(f"--hint is given, but --hint-source is {params.hint_source}; leave one of them out.")
+    if args.hint_layer is not None and not wired:
+        raise InputError("--hint-layer is given without --hint; name the hint's files with --hint.")
+
+
+def _folder(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("give a folder")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: there is no such user") from error
 
 
 def _open(args: argparse.Namespace) -> Inputs:
@@ -94,28 +115,44 @@ def _open(args: argparse.Namespace) -> Inputs:
 
 
 def _open_other(plate: Sequence, text: str, layer: str | None) -> Sequence:
+    """Open what goes with the plate; one file that is none of the plate's frames serves them all, as a still."""
     other = open_sequence(text, None, layer)
-    pair(plate, other)
+    if len(other.frames) == 1 and not other.is_movie and not set(other.frames) & set(plate.frames):
+        other = open_sequence(text, None, layer, still=True)
+    check_covers(plate, other)
     return other
 
 
-def _decide(inputs: Inputs, values: dict[str, object], args: argparse.Namespace) -> tuple[Job, str]:
-    """Settle working space, output space and screen for the whole range from its first frame."""
-    Params.parse(values | {"screen": "green"} if values["screen"] == "auto" else values)
-    first = inputs.plate.read(inputs.plate.frames[0])
+def _decide(inputs: Inputs, values: dict[str, str], args: argparse.Namespace) -> tuple[Job, str]:
+    """Settle working space, output space and screen for the whole range."""
     assumed = values.get("working_space", "auto") == "auto"
-    space = _working_space(first) if assumed else str(values["working_space"])
+    screen, space, reason = values["screen"], values.get("working_space", "auto"), "given"
+    if assumed or screen == "auto":
+        frame, first = _first_readable(inputs.plate)
+        require_color(first)
+        space, reason = (_working_space(first), first.space_reason) if assumed else (space, reason)
+        screen = _detect(first, space, frame) if screen == "auto" else screen
     output = values.get("output_space", "same")
     decided = {
         "working_space": space,
         "output_space": color.linear_space(space) if output == "same" else output,
-        "screen": _detect(first, space, inputs.plate) if values["screen"] == "auto" else values["screen"],
+        "screen": screen,
     }
     params = Params.parse(values | decided)
     exr = ExrOptions(args.compression, args.depth == "half")
     job = Job(inputs, args.out, params, assumed, exr, tuple(args.matte_channels), args.overwrite)
-    reason = first.space_reason if assumed else "given"
     return job, f"{params.screen} screen, plate {space} ({reason}), files {params.output_space}"
+
+
+def _first_readable(plate: Sequence) -> tuple[int, Image]:
+    """Return the first frame that can be read: a damaged one must not keep the others from being keyed."""
+    errors = []
+    for frame in plate.frames:
+        try:
+            return frame, plate.read(frame)
+        except InputError as error:
+            errors.append(error)
+    raise errors[0]
 
 
 def _working_space(image: Image) -> str:
@@ -124,41 +161,23 @@ def _working_space(image: Image) -> str:
     return image.working_space
 
 
-def _detect(image: Image, space: str, plate: Sequence) -> str:
-    found = worker.detect_screen(image.pixels, space) if len(image.channels) >= 3 else None
+def _detect(image: Image, space: str, frame: int) -> str:
+    found = worker.detect_screen(image.framed(image.display_window), space)
     if found is None:
-        raise InputError(f"no green or blue screen was found in frame {plate.frames[0]}; name it with --screen.")
+        raise InputError(f"no green or blue screen was found in frame {frame}; name it with --screen.")
     return found
 
 
-@contextmanager
-def _stop_on_interrupt(stop: threading.Event) -> Iterator[None]:
-    """Let the first Ctrl-C or SIGTERM end the range cleanly, a second one at once."""
-
-    def ask(number: int, _frame: object) -> None:
-        stop.set()
-        signal.signal(number, signal.SIG_DFL)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _conclude(summary: Summary, plate: Sequence) -> int:
-    _say(str(summary))
+    say(str(summary))
     for note, frames in summary.notes.items():
-        _say(f"{format_frames(tuple(frames))}: {note}")
-    for frame, sentence in summary.failed.items():
-        _say(f"frame {frame} failed: {sentence}")
+        say(f"{format_frames(tuple(frames))}: {note}")
+    for frame, error in summary.failed.items():
+        say(f"frame {frame} failed: {error}")
+    if summary.stopped:
+        say("stopped; run the same command again to go on.")
     if plate.missing:
-        _say(f"the plate has no frame {format_frames(plate.missing)}; run again when they are there.")
-    if summary.failed:
+        say(f"the plate has no frame {format_frames(plate.missing)}; run again when they are there.")
+    if any(isinstance(error, InputError) for error in summary.failed.values()):
         return 2
-    return 1 if plate.missing else 0
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")
+    return 1 if summary.failed or summary.stopped or plate.missing else 0
