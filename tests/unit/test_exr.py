@@ -1,5 +1,6 @@
 """OpenEXR in and out."""
 
+import os
 import resource
 import subprocess
 import sys
@@ -212,6 +213,47 @@ def test_latin_1_in_a_header_does_not_stop_a_shot(tmp_path):
     assert np.array_equal(image.channel("R"), channels["R"])
     assert (image.metadata["comments"], image.metadata["owner"]) == ("caf?", "Zoé")
     assert read_exr_header(path)["owner"] == "Zoé"
+
+
+def test_flat_picture_with_a_deep_image_s_state(tmp_path):
+    """A flattened picture that kept the deep one's note on its samples is read, and what is made from it lacks it."""
+    path = tmp_path / "a.exr"
+    channels = planes("RGB")
+    save(path, channels, deepImageState="123456789", owner="Zoé")
+    text, state = b"string\0\x09\0\0\x00123456789", b"deepImageState\0\1\0\0\0\3"
+    path.write_bytes(path.read_bytes().replace(text, state))
+    with pytest.raises(RuntimeError, match="unsupported attribute type"):
+        OpenEXR.File(str(path))
+    image = read_exr(path)
+    assert np.array_equal(image.channel("R"), channels["R"])
+    assert read_exr_header(path)["owner"] == "Zoé"
+    write_exr(tmp_path / "fg.exr", image.pixels, image.channels, like=image)
+    assert read_exr_header(tmp_path / "fg.exr").keys() & {"owner", "deepImageState"} == {"owner"}
+
+
+def test_rate_by_zero_is_damage(tmp_path):
+    """A frame rate of 24/0 is refused as other damage is."""
+    path = tmp_path / "a.exr"
+    save(path, planes("RGB"), framesPerSecond=Fraction(24, 7))
+    rate = b"rational\0\x08\0\0\0\x18\0\0\0"
+    path.write_bytes(path.read_bytes().replace(rate + b"\7", rate + b"\0"))
+    assert read_exr_header(path) is None
+    with pytest.raises(InputError, match="is damaged"):
+        read_exr(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [(b"caf\xe9/a.exr", "not UTF-8; rename it"), (b"caf\xe9.exr", "not UTF-8"), (b"a\0.exr", "NUL")]
+)
+def test_names_that_the_module_cannot_take(tmp_path, name, reason):
+    """A folder or file named in Latin-1 is refused on the way in and out, and nothing is left behind."""
+    path, image = tmp_path / os.fsdecode(name), picture()
+    with pytest.raises(InputError, match=reason):
+        write_exr(path, image.pixels, RGBA, like=image)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(InputError, match=reason):
+        read_exr(path)
+    assert read_exr_header(path) is None
 
 
 def test_full_disk_leaves_nothing(tmp_path):

@@ -5,7 +5,7 @@ import OpenEXR
 import OpenImageIO as oiio
 import pytest
 
-from corridorkey_server.footage.exr_bytes import is_whole, with_ascii_text
+from corridorkey_server.footage.exr_bytes import is_whole, made_readable
 
 RNG = np.random.default_rng(7)
 SCANLINES = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
@@ -73,4 +73,14 @@ def test_latin_1_becomes_ascii_and_utf_8_stays(tmp_path):
     path = tmp_path / "a.exr"
     OpenEXR.File(SCANLINES | {"owner": "Zoé", "note": "cafX"}, {"A": np.zeros((4, 4), np.float32)}).write(str(path))
     data = path.read_bytes().replace(b"cafX", b"caf\xe9")
-    assert with_ascii_text(data) == data.replace(b"caf\xe9", b"caf?")
+    assert made_readable(data) == data.replace(b"caf\xe9", b"caf?")
+
+
+def test_state_of_a_deep_image_becomes_a_type_that_is_passed_over(tmp_path):
+    """One byte of the type changes, and only where it is a type, so that everything stays where it is."""
+    path = tmp_path / "a.exr"
+    texts = {"note": "deepImageState", "state": "123456789"}
+    OpenEXR.File(SCANLINES | texts, {"A": np.zeros((4, 4), np.float32)}).write(str(path))
+    data = path.read_bytes().replace(b"string\0\x09\0\0\x00123456789", b"deepImageState\0\1\0\0\0\3")
+    assert b"\0deepImageState\0" in data
+    assert made_readable(data) == data.replace(b"\0deepImageState\0", b"\0_eepImageState\0")

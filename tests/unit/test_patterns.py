@@ -65,15 +65,26 @@ def test_two_numbers_in_a_pattern_are_refused():
         ("frame0001.png", ("frame", "0001", ".png")),
         ("plate.-0005.exr", ("plate.", "-0005", ".exr")),
         ("plate-1001.exr", ("plate-", "1001", ".exr")),
-        ("sh010_v002.1001_left.exr", ("sh010_v002.", "1001", "_left.exr")),
+        ("sh010_v002.1001.left.exr", ("sh010_v002.", "1001", ".left.exr")),
+        ("plate_-0005.R.exr", ("plate_", "-0005", ".R.exr")),
+        ("-0005.exr", ("", "-0005", ".exr")),
         ("0001.dpx", ("", "0001", ".dpx")),
         ("plate_v002.exr", None),
         ("talent_1920x1080.png", None),
+        ("plate.v002.exr", None),
+        ("sh010_v002.left.exr", None),
+        ("sh010_v002.1001_left.exr", None),
         ("still.exr", None),
+        ("A001C002_green.exr", None),
+        ("A001C002.green.exr", None),
+        ("shot_4k.exr", None),
+        ("2024_plate.exr", None),
+        ("2024.plate.exr", None),
+        ("plate_1080p.left.exr", None),
     ],
 )
 def test_frame_number_of_a_file(name, parts):
-    """The last number is the frame; a version, a size and the extension are not."""
+    """The frame is the number before the extension or a view; versions, sizes, years, reels and formats are none."""
     assert split_number(name) == parts
 
 
@@ -89,3 +100,26 @@ def test_group():
 def test_names_without_a_prefix_take_the_folder_s():
     """0001.dpx in the folder plate is called plate."""
     assert parse_pattern(Path("shots/plate/%04d.dpx")).name == "plate"
+
+
+def test_left_and_right_have_names_of_their_own():
+    """What tells two plates of a stereo pair apart is in what they are called, so that their results do not collide."""
+    patterns, _ = group(Path("x"), ["plate.1001.left.exr", "plate.1001.right.exr", "plate.1001.exr"])
+    assert [pattern.name for pattern in patterns] == ["plate", "plate.left", "plate.right"]
+    assert parse_pattern(Path("plate.####_left.exr")).name == "plate_left"
+    assert parse_pattern(Path("shots/plate/####.left.exr")).name == "plate.left"
+
+
+def test_padding_that_explains_negative_numbers():
+    """-002 beside 0000 is padded to 4, as printf does it, and -0002 as others do."""
+    for names in (["a.-002.exr", "a.0000.exr"], ["a.-0002.exr", "a.0000.exr"]):
+        (pattern,) = group(Path("x"), names)[0]
+        assert pattern.padding == 4
+        assert [pattern.frame(name) for name in names] == [-2, 0]
+
+
+@pytest.mark.parametrize("token", ["%09999999999d", "%00d", "%011d", "$F0", "$F99", "#" * 11, f"%0{'9' * 5000}d"])
+def test_absurd_paddings_are_refused(token):
+    """A width that no frame number has is refused with an example, not tried."""
+    with pytest.raises(InputError, match="write 1 to 10 digits, for example %04d"):
+        parse_pattern(Path(f"plate.{token}.exr"))

@@ -1,12 +1,14 @@
 """Still images other than OpenEXR."""
 
+import os
+
 import numpy as np
 import OpenImageIO as oiio
 import pytest
 
 from corridorkey_models.errors import InputError
 from corridorkey_server.footage.picture import Window
-from corridorkey_server.footage.stills import read_still, write_png8
+from corridorkey_server.footage.stills import read_png_text, read_still, write_png8
 
 RNG = np.random.default_rng(5)
 RGB16 = RNG.integers(0, 65536, (20, 30, 3), np.uint16)
@@ -156,3 +158,35 @@ def test_png8_rounds_and_clips(tmp_path):
     bytes_ = RNG.integers(0, 256, (20, 30, 3), np.uint8)
     write_png8(tmp_path / "b.png", bytes_)
     assert np.array_equal(np.rint(read_still(tmp_path / "b.png").pixels * 255), bytes_)
+
+
+def test_text_of_a_png_comes_back(tmp_path):
+    """What is written as text, in any script and with a slash in its name, is what is read."""
+    path = tmp_path / "a.png"
+    text = {"corridorkey/hash": "1a2b", "Software": "CorridorKey", "Description": "Grüße, 緑", "long": "x" * 100_000}
+    write_png8(path, RNG.integers(0, 256, (20, 30, 3), np.uint8), text)
+    assert read_png_text(path) == text
+    write_png8(path, RNG.integers(0, 256, (20, 30, 3), np.uint8))
+    assert read_png_text(path) == {}
+
+
+def test_text_of_a_damaged_png_is_none(tmp_path):
+    """Missing, empty, cut anywhere or garbled, a PNG has no text and so has to be made again; nothing is raised."""
+    path = tmp_path / "a.png"
+    write_png8(path, RNG.integers(0, 256, (20, 30, 3), np.uint8), {"corridorkey/hash": "1a2b"})
+    data = path.read_bytes()
+    cut = [data[:length] for length in (0, 1, 8, 12, 60, len(data) // 2, len(data) - 1)]
+    garbled = [data.replace(b"1a2b", b"1a2c"), data.replace(b"tEXt", b"tEX"), RNG.bytes(500) + data[-12:], data[-12:]]
+    for damaged in (*cut, *garbled, data[:8] + data[-12:], data[:33] + b"\xff\xff\xff\xfftEXt" + data[-12:]):
+        path.write_bytes(damaged)
+        assert read_png_text(path) == {}
+    for nothing in (tmp_path, tmp_path / "gone.png", tmp_path / "a\0.png", tmp_path / ("x" * 300)):
+        assert read_png_text(nothing) == {}
+
+
+def test_names_that_openimageio_cannot_take(tmp_path):
+    """A PNG in a folder named in Latin-1 is refused on the way in and out."""
+    path = tmp_path / os.fsdecode(b"caf\xe9") / "a.png"
+    for use in (lambda: write_png8(path, np.zeros((2, 2, 3), np.uint8)), lambda: read_still(path)):
+        with pytest.raises(InputError, match="its name is not UTF-8; rename it"):
+            use()

@@ -12,8 +12,9 @@ import OpenEXR
 
 from corridorkey_models.errors import InputError
 
-from .exr_bytes import is_whole, with_ascii_text
+from .exr_bytes import UNREADABLE_KIND, is_whole, made_readable
 from .layers import Choice, Part, choose
+from .paths import check_name
 from .picture import Image, Pixels, Window
 from .publish import replacing
 from .tags import space_of_exr
@@ -35,7 +36,7 @@ _HALF_MAX = 65504.0
 
 _STRUCTURE = re.compile(
     "channels|compression|dataWindow|displayWindow|pixelAspectRatio|lineOrder|type|version|tiles|chunkCount|name|view"
-    "|multiView|maxSamplesPerPixel|dwaCompressionLevel|preview"
+    f"|multiView|maxSamplesPerPixel|dwaCompressionLevel|preview|{UNREADABLE_KIND}"
 )
 """Attributes that follow from how a file is laid out, or show its pixels."""
 
@@ -45,7 +46,8 @@ _COLOR = re.compile(
 )
 """Attributes that say how the plate's pixels are encoded, which does not hold for what is made from them."""
 
-_READ_ERRORS = (RuntimeError, ValueError, MemoryError, OSError)
+# The module makes a Fraction of a frame rate of 24/0: an ArithmeticError.
+_READ_ERRORS = (RuntimeError, ValueError, ArithmeticError, MemoryError, OSError)
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,9 @@ def read_exr(path: Path, layer: str | None = None) -> Image:
     """Read one layer of a file (`layers.choose` says which), with the header of its part.
 
     Raises:
-        InputError: the file is damaged, not whole, deep or subsampled, or has no such layer.
+        InputError: the file is damaged, not whole, deep or subsampled, or has no such layer, or its name is not UTF-8.
     """
+    check_name(path)
     try:
         if not is_whole(path):
             raise InputError(f"{path} is not a whole OpenEXR file; it is damaged, or still being written.")
@@ -128,10 +131,12 @@ def time_code(hours: int, minutes: int, seconds: int, frame: int, drop: bool) ->
 def _open(path: Path, header_only: bool) -> Any:
     try:
         return OpenEXR.File(str(path), separate_channels=True, header_only=header_only)
-    except UnicodeDecodeError:
-        # Older programs wrote Latin-1; the module reads nothing but UTF-8.
+    except (UnicodeDecodeError, RuntimeError) as error:
+        # Older programs wrote Latin-1 where the module reads nothing but UTF-8.
+        if isinstance(error, RuntimeError) and UNREADABLE_KIND not in str(error):
+            raise
         with tempfile.NamedTemporaryFile(suffix=".exr") as copy:
-            copy.write(with_ascii_text(path.read_bytes()))
+            copy.write(made_readable(path.read_bytes()))
             copy.flush()
             return OpenEXR.File(copy.name, separate_channels=True, header_only=header_only)
 

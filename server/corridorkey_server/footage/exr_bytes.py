@@ -1,4 +1,4 @@
-"""OpenEXR files as bytes: whether all of a file is there, and text in it that is not UTF-8.
+"""OpenEXR files as bytes: whether all of a file is there, and what in it the OpenEXR module cannot read.
 
 Follows "OpenEXR File Layout" (openexr.com). Knows no pixels.
 """
@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 MAGIC = b"\x76\x2f\x31\x01"
+UNREADABLE_KIND = "deepImageState"
+"""A type of attribute, and the name of the one attribute that has it, which the OpenEXR module cannot read."""
+
 _TILED, _MULTI_PART = 0x200, 0x1000
 _LARGEST_HEADER = 1 << 26
 
@@ -38,17 +41,32 @@ def is_whole(path: Path) -> bool:
             return False
 
 
-def with_ascii_text(data: bytes) -> bytes:
-    """Return an OpenEXR file with "?" for what is not UTF-8 in its text; ValueError if damaged."""
+def made_readable(data: bytes) -> bytes:
+    """Return an OpenEXR file with "?" for what is not UTF-8 in its text, and no type unknown to the OpenEXR module.
+
+    A deepImageState (a note on how samples lie) is given a type that is no standard one, which the module passes over.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
     headers, _ = _parse_headers(data)
     changed = bytearray(data)
-    for attribute in (a for header in headers for a in header.values() if a.kind == "string"):
-        place = slice(attribute.start, attribute.start + attribute.size)
-        try:
-            data[place].decode()
-        except UnicodeDecodeError:
-            changed[place] = bytes(byte if byte < 128 else ord("?") for byte in data[place])
+    for attribute in (a for header in headers for a in header.values()):
+        if attribute.kind == "string":
+            place = slice(attribute.start, attribute.start + attribute.size)
+            changed[place] = _ascii_text(data[place])
+        if attribute.kind == UNREADABLE_KIND:
+            kind_start = attribute.start - 5 - len(UNREADABLE_KIND)
+            changed[kind_start : kind_start + 1] = b"_"
     return bytes(changed)
+
+
+def _ascii_text(text: bytes) -> bytes:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return bytes(byte if byte < 128 else ord("?") for byte in text)
+    return text
 
 
 def _read_headers(file: BinaryIO) -> tuple[bytes, list[_Header], int]:

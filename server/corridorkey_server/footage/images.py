@@ -6,6 +6,7 @@ from corridorkey_models.errors import InputError
 
 from .exr import read_exr
 from .exr_bytes import MAGIC
+from .paths import check_name, unreadable
 from .picture import Image
 from .stills import read_still
 
@@ -17,8 +18,10 @@ def read_image(path: Path, layer: str | None = None) -> Image:
         layer: a part, a layer ("fg" for fg.R, fg.G, fg.B) or one channel ("matte.A"); else the main picture.
 
     Raises:
-        InputError: the file is missing, damaged, of no known format, deep, or has no such layer.
+        InputError: the file is missing, damaged, of no known format or deep, or has no such layer, or its name is
+            not UTF-8.
     """
+    check_name(path)
     magic = _first_bytes(path)
     if magic == MAGIC:
         return read_exr(path, layer)
@@ -32,7 +35,7 @@ def _first_bytes(path: Path) -> bytes:
         with path.open("rb") as file:
             magic = file.read(4)
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}; check the path.") from error
+        raise unreadable(path, error) from error
     if not magic:
         raise InputError(f"{path} is empty; it is damaged, or still being written.")
     return magic

@@ -16,6 +16,7 @@ import numpy as np
 from corridorkey_models.errors import InputError
 
 from .exr import time_code
+from .paths import check_name
 from .picture import Image, Pixels, Window
 from .tags import Verdict
 from .timecode import time_code_after
@@ -57,6 +58,7 @@ class Movie:
         """Open a movie; InputError if it is damaged or has no picture, or if PyAV is not installed."""
         if av is None:
             raise InputError(f"{path} is a movie; install corridorkey-comp[movies] to read it.")
+        check_name(path)
         self.path = path
         self._lock = threading.Lock()
         try:

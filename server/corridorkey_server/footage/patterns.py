@@ -8,7 +8,9 @@ from pathlib import Path
 from corridorkey_models.errors import InputError
 
 _TOKEN = re.compile(r"%(?:0(?P<printf>\d+))?d|\$F(?P<houdini>\d*)|(?P<hashes>#+)|(?P<ats>@+)")
-_NUMBERED = re.compile(r"(.*?)(\d+)(\D*)", re.ASCII)
+_NUMBERED = re.compile(r"(.*?)(\d+)", re.ASCII)
+_NUMBERED_VIEW = re.compile(r"(.*[._-])(\d+)(\.[a-z]{1,12})", re.ASCII | re.IGNORECASE)
+_WIDEST = 10
 _NOT_A_FRAME = re.compile(r"((^|[._-])v|\d+x)$", re.IGNORECASE)
 
 
@@ -26,8 +28,9 @@ class Pattern:
 
     @property
     def name(self) -> str:
-        """What the sequence is called: the prefix without its separator, or the folder's name."""
-        return self.prefix.rstrip("._- ") or self.folder.absolute().name or "frames"
+        """What the sequence is called: the prefix without its separator, or the folder's name; then the view."""
+        base = self.prefix.rstrip("._- ") or self.folder.absolute().name or "frames"
+        return base + (self.suffix.rpartition(".")[0] if "." in self.suffix else self.suffix)
 
     def path(self, frame: int) -> Path:
         """Return the file of a frame, whether it is there or not."""
@@ -35,20 +38,29 @@ class Pattern:
 
     def frame(self, name: str) -> int | None:
         """Return the frame number of a file name, or None if the sequence does not have that name."""
-        text = name[len(self.prefix) : len(name) - len(self.suffix)]
-        if self.prefix + text + self.suffix != name or re.fullmatch(r"-?\d+", text, re.ASCII) is None:
+        text = self._number(name)
+        if text is None:
             return None
         number = int(text)
         # In printf the sign takes the place of a digit, in other programs it does not.
         spellings = (f"{number:0{self.padding}d}", f"-{-number:0{self.padding}d}")
         return number if text in spellings else None
 
+    def is_misspelled(self, name: str) -> bool:
+        """Whether a file name belongs to the sequence but for the padding of its number."""
+        return self._number(name) is not None and self.frame(name) is None
+
+    def _number(self, name: str) -> str | None:
+        text = name[len(self.prefix) : len(name) - len(self.suffix)]
+        is_number = self.prefix + text + self.suffix == name and re.fullmatch(r"-?\d+", text, re.ASCII)
+        return text if is_number else None
+
 
 def parse_pattern(path: Path) -> Pattern | None:
     """Return the pattern that a path spells (%04d, ####, @@@@, $F4), or None if it spells none.
 
     Raises:
-        InputError: there are several frame numbers in the name.
+        InputError: there are several frame numbers in the name, or one of no digits or more than 10.
     """
     tokens = list(_TOKEN.finditer(path.name))
     if len(tokens) > 1:
@@ -56,14 +68,20 @@ def parse_pattern(path: Path) -> Pattern | None:
     if not tokens:
         return None
     token = tokens[0]
-    digits = token["printf"] or token["houdini"] or len(token["hashes"] or token["ats"] or "#")
+    digits = token["printf"] or token["houdini"] or str(len(token["hashes"] or token["ats"] or "#"))
+    # Compared by length first: a number may have more digits than Python converts.
+    if len(digits) > len(str(_WIDEST)) or not 1 <= int(digits) <= _WIDEST:
+        raise InputError(
+            f"{path} has a frame number of no usable width; write 1 to {_WIDEST} digits, for example %04d."
+        )
     return Pattern(path.parent, path.name[: token.start()], int(digits), path.name[token.end() :])
 
 
 def split_number(name: str) -> tuple[str, str, str] | None:
     """Return what is before the frame number of a file name, the number as written, and what is after.
 
-    The last number before the extension is the frame, unless it is a version or a size.
+    The frame stands directly before the extension or, after a separator, before a view such as ".left"; a version
+    and a size are none.
 
     >>> split_number("plate_v002.1001.exr")
     ('plate_v002.', '1001', '.exr')
@@ -71,11 +89,11 @@ def split_number(name: str) -> tuple[str, str, str] | None:
     True
     """
     stem, dot, extension = name.rpartition(".")
-    match = _NUMBERED.fullmatch(stem)
+    match = _NUMBERED.fullmatch(stem) or _NUMBERED_VIEW.fullmatch(stem)
     if match is None or _NOT_A_FRAME.search(match[1]):
         return None
-    before, number, after = match.groups()
-    if before.endswith((".-", "_-")):
+    before, number, after = match[1], match[2], stem[match.end(2) :]
+    if before == "-" or before.endswith((".-", "_-")):
         before, number = before[:-1], f"-{number}"
     return before, number, f"{after}{dot}{extension}"
 
@@ -83,10 +101,15 @@ def split_number(name: str) -> tuple[str, str, str] | None:
 def pattern_of(folder: Path, numbered: Iterable[tuple[str, str, str]]) -> Pattern:
     """Return the pattern of names that `split_number` took apart and that differ in their number only.
 
-    Numbers that all have one length count as padded to it.
+    The padding is the least that all their numbers have; if none explains them all, that of the shortest.
     """
     parts = list(numbered)
-    return Pattern(folder, parts[0][0], min(len(number.lstrip("-")) for _, number, _ in parts), parts[0][2])
+    before, _, after = parts[0]
+    # The sign counts as a digit in printf, and does not in other programs.
+    paddings = sorted({len(spelled) for _, number, _ in parts for spelled in (number.lstrip("-"), number)})
+    patterns = [Pattern(folder, before, padding, after) for padding in paddings]
+    fits = (pattern for pattern in patterns if not any(pattern.is_misspelled("".join(part)) for part in parts))
+    return next(fits, patterns[0])
 
 
 def group(folder: Path, names: Iterable[str]) -> tuple[list[Pattern], list[str]]:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from corridorkey_models.errors import CorridorKeyError, InputError, ResourceError
 
+from .paths import check_name
+
 _TRY_AGAIN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE}
 
 _HOST = re.sub(r"\W", "_", platform.node())
@@ -26,9 +28,10 @@ def replacing(path: Path) -> Iterator[Path]:
     The folder is made if it is not there. Whatever fails, `path` stays as it was and nothing is left behind.
 
     Raises:
-        InputError: `path` cannot be written: a folder of that name, a missing right.
+        InputError: `path` cannot be written: a folder of that name, a missing right, a name that is not UTF-8.
         ResourceError: the disk is full or failed, or the block raised OSError or RuntimeError.
     """
+    check_name(path)
     temporary = _create(path)
     try:
         yield temporary

@@ -1,4 +1,4 @@
-"""Frame sequences in: patterns, folders, stills and movies, read by frame number and paired by it.
+"""Frame sequences in: patterns, folders, stills and movies, read by frame number.
 
 Knows no pixels beyond passing them on.
 """
@@ -6,6 +6,7 @@ Knows no pixels beyond passing them on.
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from corridorkey_models.errors import InputError
 from .frame_range import format_frames
 from .images import read_image
 from .movies import Movie
+from .paths import check_name, given_path, mode, printable, unreadable
 from .patterns import Pattern, group, parse_pattern, pattern_of, split_number
 from .picture import Image
 
@@ -86,7 +88,7 @@ class Sequence:
             with path.open("rb") as file:
                 return hashlib.file_digest(file, lambda: digest).digest()
         except OSError as error:
-            raise InputError(f"{path} cannot be read: {error.strerror}; check the path.") from error
+            raise unreadable(path, error) from error
 
     def describe(self) -> str:
         """Return one line for an artist: what it is, which frames, and what is missing."""
@@ -97,23 +99,28 @@ class Sequence:
         return f"{self.label} {_spaced(self.frames)} ({count}{missing})"
 
 
-def open_sequence(source: str | Path, frames: tuple[int, ...] | None = None, layer: str | None = None) -> Sequence:
+def open_sequence(
+    source: str | Path, frames: tuple[int, ...] | None = None, layer: str | None = None, still: bool = False
+) -> Sequence:
     """Find the frames that a text means.
 
     Args:
         source: a pattern (plate.%04d.exr, plate.####.exr, plate.@@@@.exr, plate.$F4.exr), a folder that holds one
             sequence, still or movie, one file, or a movie. A numbered file is that one frame.
-        frames: the frames to use; all if None. A still has none to choose from.
+        frames: the frames to use; all if None, which is all that a still takes.
         layer: the layer of each file.
+        still: whether one file that is named is a still even if it has a number; a movie never is.
 
     Raises:
         InputError: nothing is there, several things are, or none of the frames asked for; the sentence lists them.
+            Or numbers are padded in several ways, or what is there cannot be looked at.
     """
-    path = Path(source).expanduser()
-    if path.is_dir():
+    path = given_path(source)
+    kind = mode(path)
+    if stat.S_ISDIR(kind):
         return _open_folder(path, frames, layer)
-    if path.is_file():
-        return _open_file(path, frames, layer)
+    if stat.S_ISREG(kind):
+        return _open_file(path, frames, layer, still)
     pattern = parse_pattern(path)
     if pattern is None:
         raise InputError(f"{path} does not exist; give a file, a folder, or a pattern such as plate.####.exr.")
@@ -124,10 +131,17 @@ def _names(folder: Path) -> list[str]:
     """Return the files of a folder, without those that are hidden."""
     try:
         with os.scandir(folder) as entries:
-            return [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file()]
+            return [entry.name for entry in entries if not entry.name.startswith(".") and _may_be_file(entry)]
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise InputError(f"the folder {folder} cannot be read: {reason}; check the path.") from error
+        raise unreadable(folder, error) from error
+
+
+def _may_be_file(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a file or cannot be looked at, which is told when that frame is read."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return True
 
 
 def _open_folder(folder: Path, frames: tuple[int, ...] | None, layer: str | None) -> Sequence:
@@ -137,7 +151,7 @@ def _open_folder(folder: Path, frames: tuple[int, ...] | None, layer: str | None
     held = [*map(str, patterns), *stills, *movies]
     if len(held) != 1:
         more = ["..."] if len(held) > _MOST_LISTED else []
-        listed = ", ".join(held[:_MOST_LISTED] + more)
+        listed = printable(", ".join(held[:_MOST_LISTED] + more))
         problem = f"several things, name one: {listed}" if held else "no images and no movie; check the path"
         raise InputError(f"{folder} holds {problem}.")
     if patterns:
@@ -145,11 +159,14 @@ def _open_folder(folder: Path, frames: tuple[int, ...] | None, layer: str | None
     return _open_file(folder / held[0], frames, layer)
 
 
-def _open_file(path: Path, frames: tuple[int, ...] | None, layer: str | None) -> Sequence:
+def _open_file(path: Path, frames: tuple[int, ...] | None, layer: str | None, still: bool = False) -> Sequence:
+    check_name(path)
     if _MOVIES.fullmatch(path.suffix):
         return _open_movie(path, frames, layer)
-    parts = split_number(path.name)
+    parts = None if still else split_number(path.name)
     if parts is None:
+        if frames is not None:
+            raise InputError(f"{path} is a still, which has no frames to choose from; leave the frames out.")
         return Sequence(path.stem, path.name, 4, (_STILL,), (), {_STILL: path}, layer, is_still=True)
     return _open_pattern(pattern_of(path.parent, [parts]), [path.name], frames, layer)
 
@@ -165,12 +182,31 @@ def _open_movie(path: Path, frames: tuple[int, ...] | None, layer: str | None) -
 def _open_pattern(
     pattern: Pattern, names: Iterable[str], frames: tuple[int, ...] | None, layer: str | None
 ) -> Sequence:
-    found = {pattern.frame(name): name for name in names}
-    files = {frame: pattern.folder / name for frame, name in found.items() if frame is not None}
-    if not files:
-        raise InputError(f"no file in {pattern.folder} is called {pattern}; check the name and the padding.")
+    check_name(Path(str(pattern)))
+    found: dict[int, str] = {}
+    strays = []
+    for name in sorted(names):
+        frame = pattern.frame(name)
+        if frame in found or pattern.is_misspelled(name):
+            strays.append(name)
+        elif frame is not None:
+            found[frame] = name
+    _check_paddings(pattern, list(found.values()), strays)
+    files = {frame: pattern.folder / name for frame, name in found.items()}
     there, missing = _select(str(pattern), sorted(files), frames)
     return Sequence(pattern.name, str(pattern), pattern.padding, there, missing, files, layer)
+
+
+def _check_paddings(pattern: Pattern, members: list[str], strays: list[str]) -> None:
+    if members and strays:
+        raise InputError(
+            f"{pattern.folder} holds {strays[0]}, which is not padded like {members[0]}; rename it or move it away."
+        )
+    if not members:
+        there = f", but {strays[0]} is there" if strays else ""
+        raise InputError(
+            f"no file in {pattern.folder} is called {pattern}{there}; check the name and the padding of the number."
+        )
 
 
 def _select(
@@ -191,32 +227,10 @@ def _spaced(frames: Iterable[int]) -> str:
     return format_frames(frames).replace(",", ", ")
 
 
-@dataclass(frozen=True, eq=False)
-class Pairing:
-    """A plate and what goes with it, frame by frame of the plate."""
-
-    plate: Sequence
-    hint: Sequence
-
-    @property
-    def frames(self) -> tuple[int, ...]:
-        """The plate's frames, each of which the hint has too."""
-        return self.plate.frames
-
-    def read(self, frame: int) -> tuple[Image, Image]:
-        """Return plate and hint of a frame; InputError if one cannot be read."""
-        return self.plate.read(frame), self.hint.read(frame)
-
-
-def pair(plate: Sequence, hint: Sequence) -> Pairing:
-    """Pair by frame number, never by order; a still goes with every frame.
-
-    Raises:
-        InputError: the hint lacks frames, which the sentence lists.
-    """
-    lacking = [frame for frame in plate.frames if not hint.covers(frame)]
+def check_covers(plate: Sequence, other: Sequence) -> None:
+    """Raise InputError, which lists them, for frames of a plate that `other` lacks; a still goes with every frame."""
+    lacking = [frame for frame in plate.frames if not other.covers(frame)]
     if lacking:
         raise InputError(
-            f"{hint.label} has no frame for {_spaced(lacking)} of {plate.label}; it has {_spaced(hint.frames)}."
+            f"{other.label} has no frame for {_spaced(lacking)} of {plate.label}; it has {_spaced(other.frames)}."
         )
-    return Pairing(plate, hint)

@@ -1,8 +1,11 @@
 """Still images other than OpenEXR in and out: DPX, TIFF, PNG, JPEG, TGA. Knows no colour maths."""
 
+import os
+import struct
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import OpenImageIO as oiio
@@ -12,12 +15,17 @@ from corridorkey_models.errors import InputError
 
 from .exr import time_code
 from .layers import Part, choose
+from .paths import check_name
 from .picture import Image, Pixels, Window
 from .publish import replacing
 from .tags import Verdict, space_of_name
 
 _LABELS = {"png": "PNG", "jpeg": "JPEG", "targa": "TGA", "tiff": "TIFF", "dpx": "DPX", "cineon": "Cineon"}
 _PNG_FILTER_AVERAGE = 64
+_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+_PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
+_LONGEST_TEXT = 1 << 20
+_CRC = 4
 _DPX_TRANSFERS = {"ITU-R 709-4": "rec709_g24", "Linear": "linear_rec709"}
 _OTHER_GAMUTS = ("p3", "adobe", "prophoto", "romm", "2020")
 
@@ -26,8 +34,9 @@ def read_still(path: Path, layer: str | None = None) -> Image:
     """Read the first image of a file; integers become 0 to 1, straight alpha stays straight.
 
     Raises:
-        InputError: the file is damaged or of no known format, or has no such channel.
+        InputError: the file is damaged or of no known format, or has no such channel, or its name is not UTF-8.
     """
+    check_name(path)
     # Otherwise colour is multiplied by alpha on reading, which nothing brings back where alpha is 0.
     hints = oiio.ImageSpec()
     hints.attribute("oiio:UnassociatedAlpha", 1)
@@ -74,6 +83,41 @@ def write_png8(
         problem = sink.geterror()
         if problem or not done:
             raise RuntimeError(_sentence(problem))
+
+
+def read_png_text(path: Path) -> dict[str, str]:
+    """Return the text that `write_png8` added to a PNG, or nothing if the file is missing, damaged or not whole.
+
+    Source: "Portable Network Graphics Specification", 5.2, 5.3 and 11.3.3.2.
+    """
+    try:
+        check_name(path)
+        with path.open("rb") as file:
+            file.seek(-len(_PNG_END), os.SEEK_END)
+            if file.read() != _PNG_END:
+                return {}
+            file.seek(0)
+            return _png_text(file) if file.read(len(_PNG_MAGIC)) == _PNG_MAGIC else {}
+    except (OSError, ValueError, struct.error, InputError):
+        return {}
+
+
+def _png_text(file: BinaryIO) -> dict[str, str]:
+    """Read the chunks before the pixels, where this module's text is; struct.error or ValueError if damaged."""
+    text: dict[str, str] = {}
+    while True:
+        size, kind = struct.unpack(">I4s", file.read(8))
+        if kind in (b"IDAT", b"IEND"):
+            return text
+        data = file.read(size) if kind == b"tEXt" and size <= _LONGEST_TEXT else None
+        if data is None:
+            file.seek(size + _CRC, os.SEEK_CUR)
+            continue
+        if struct.unpack(">I", file.read(_CRC)) != (zlib.crc32(kind + data),):
+            raise ValueError("a chunk is damaged")
+        name, _, value = data.partition(b"\0")
+        # OpenImageIO writes UTF-8 where the specification has Latin-1.
+        text[name.decode()] = value.decode()
 
 
 def _to_image(path: Path, source: Any, pixels: Pixels, layer: str | None) -> Image:
