@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -26,6 +26,7 @@ from corridorkey_models.view import preview
 
 from .footage.exr import ExrOptions, read_exr_header, write_exr
 from .footage.frame_range import format_frames
+from .footage.paths import unreadable
 from .footage.picture import Image, Window, place
 from .footage.publish import sweep
 from .footage.sequence import Sequence
@@ -182,18 +183,25 @@ def _check(stop: threading.Event) -> None:
 
 def _refuse_own_inputs(job: Job) -> None:
     """Refuse a job whose results would replace what it reads."""
-    sources = {}
-    for name, sequence in job.inputs.named():
-        for frame in sequence.frames:
-            status = sequence.path(frame).stat()
-            sources[status.st_dev, status.st_ino] = name
+    sources = {
+        _identity(sequence.path(frame)): name for name, sequence in job.inputs.named() for frame in sequence.frames
+    }
     for kind, frame in product(PASSES, job.inputs.plate.frames):
-        with suppress(FileNotFoundError, NotADirectoryError):
-            path = job.path(kind, frame)
-            status = path.stat()
-            if (status.st_dev, status.st_ino) in sources:
-                name = sources[status.st_dev, status.st_ino]
-                raise InputError(f"{path} is a frame of the {name} itself; choose another folder with --out.")
+        path = job.path(kind, frame)
+        name = sources.get(_identity(path))
+        if name is not None and path.exists():
+            raise InputError(f"{path} is a frame of the {name} itself; choose another folder with --out.")
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Return what tells a file from every other, however it is reached; zeros if there is none."""
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return 0, 0
+    except OSError as error:
+        raise unreadable(path, error) from error
+    return status.st_dev, status.st_ino
 
 
 class _Writes:

@@ -1,6 +1,7 @@
 """Opens a Keyer on a device: the only module of the server that imports torch."""
 
 from pathlib import Path
+from stat import S_ISREG
 
 import torch
 from numpy import floating
@@ -11,6 +12,8 @@ from corridorkey_models.backend import pick_device
 from corridorkey_models.errors import InputError
 from corridorkey_models.keyer import Keyer, finite
 from corridorkey_models.predictors import Network, Procedural
+
+from .footage.paths import given_path, mode
 
 PROCEDURAL, CORRIDORKEY = "procedural", "corridorkey"
 
@@ -31,8 +34,8 @@ def open_keyer(model: str, screen_color: str, device: str = "auto") -> Keyer:
     chosen = pick_device(device)
     if model == PROCEDURAL:
         return Keyer(Procedural(chosen))
-    source: str | Path = screen_color if model == CORRIDORKEY else Path(model)
-    if isinstance(source, Path) and not source.is_file():
+    source: str | Path = screen_color if model == CORRIDORKEY else given_path(model)
+    if isinstance(source, Path) and not S_ISREG(mode(source)):
         raise InputError(f"there is no model {model!r}; give corridorkey, procedural or a checkpoint file.")
     network, sha256 = convert.load_network(source)
     return Keyer(Network(network, sha256, chosen))

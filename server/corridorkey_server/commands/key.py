@@ -18,6 +18,7 @@ from .. import worker
 from ..batch import Inputs, Job, Summary, key_range, require_color
 from ..footage.exr import COMPRESSIONS, ExrOptions
 from ..footage.frame_range import format_frames, parse_frames
+from ..footage.paths import given_path
 from ..footage.picture import Image
 from ..footage.sequence import Sequence, check_covers, open_sequence
 from ..progress import say, show_frames, stop_on_interrupt
@@ -93,10 +94,7 @@ def _check_request(args: argparse.Namespace, values: dict[str, str]) -> None:
 def _folder(text: str) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("give a folder")
-    try:
-        return Path(text).expanduser()
-    except RuntimeError as error:
-        raise argparse.ArgumentTypeError(f"{text!r}: there is no such user") from error
+    return given_path(text)
 
 
 def _open(args: argparse.Namespace) -> Inputs:
