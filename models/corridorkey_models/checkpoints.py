@@ -74,11 +74,18 @@ def find_checkpoint(name: str) -> Checkpoint:
 
 
 def models_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return where checkpoints are kept: $CKEY_MODELS, else ckey/models in $XDG_DATA_HOME."""
-    if chosen := environment.get("CKEY_MODELS"):
+    """Return where checkpoints are kept: $CKEY_MODELS, else ckey/models in $XDG_DATA_HOME.
+
+    Raises:
+        InputError: it is in the home folder of somebody who has none.
+    """
+    data = environment.get("XDG_DATA_HOME") or "~/.local/share"
+    chosen = environment.get("CKEY_MODELS") or f"{data}/ckey/models"
+    try:
         return Path(chosen).expanduser()
-    data = environment.get("XDG_DATA_HOME")
-    return (Path(data) if data else Path.home() / ".local" / "share") / "ckey" / "models"
+    except RuntimeError:
+        user = Path(chosen).parts[0]
+        raise InputError(f"{chosen} is nowhere: {user} has no home folder; set CKEY_MODELS to a folder.") from None
 
 
 def installed_path(name: str, folder: Path | None = None) -> Path:
@@ -122,7 +129,7 @@ class _Layout:
     length: int
 
 
-_HEADER_LIMIT = 8 << 20
+_HEADER_LIMIT = 1 << 20  # bytes; ours has about 50 000
 
 
 def read_installed(path: Path) -> Installed:
@@ -142,8 +149,18 @@ def read_installed(path: Path) -> Installed:
 
 
 def list_installed(folder: Path | None = None) -> list[Path]:
-    """Return the converted checkpoints in the models folder, sorted; none where the folder does not exist."""
-    return sorted((folder or models_folder()).glob("*.safetensors"))
+    """Return the converted checkpoints in the models folder, sorted; none where the folder does not exist.
+
+    Raises:
+        InputError: the folder cannot be read.
+    """
+    folder = folder or models_folder()
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix == ".safetensors")
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise _unreadable(folder, error) from error
 
 
 def find_installed(name: str, folder: Path | None = None) -> Installed | None:
@@ -161,7 +178,7 @@ def verify(installed: Installed, watch: Watch | None = None) -> None:
         CheckpointError: a value, name or shape has changed since.
     """
     if hash_tensors(_read_tensors(installed.path, watch)) != installed.tensors_sha256:
-        raise _damaged(installed.path, "its values are no longer those that were written")
+        raise damaged(installed.path, "its values are no longer those that were written")
 
 
 Named = tuple[str, str, tuple[int, ...], "bytes | memoryview"]
@@ -218,11 +235,11 @@ def _read_layout(path: Path) -> _Layout:
     except FileNotFoundError:
         raise CheckpointError(f"{path} does not exist; {_remedy(path)}.") from None
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({error.strerror}); check its permissions.") from error
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}); check its path and permissions.") from error
     try:
         return _parse_layout(json.loads(header), 8 + length, size)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise _damaged(path, "it is cut short, or no safetensors file") from error
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+        raise damaged(path, "it is cut short, or no safetensors file") from error
 
 
 def _parse_layout(header: dict[str, Any], start: int, size: int) -> _Layout:
@@ -238,7 +255,8 @@ def _parse_layout(header: dict[str, Any], start: int, size: int) -> _Layout:
     return _Layout(metadata, tensors, start, ends[-1])
 
 
-def _damaged(path: Path, why: str) -> CheckpointError:
+def damaged(path: Path, why: str) -> CheckpointError:
+    """Return the error that the checkpoint at `path` is damaged, and how to get a whole one."""
     return CheckpointError(f"{path} is damaged: {why}; {_remedy(path, ' --overwrite')}.")
 
 
@@ -279,9 +297,13 @@ def storage_error(error: OSError, folder: Path) -> CorridorKeyError:
     """Return what a failed write below `folder` means to a user."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return ResourceError(f"the disk of {folder} is full; free 1 GB, or set CKEY_MODELS to another folder.")
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
         return InputError(f"{folder} cannot be written ({error.strerror}); set CKEY_MODELS to one that can.")
     return ResourceError(f"writing to {folder} failed ({error.strerror or error}); try again.")
+
+
+def _unreadable(folder: Path, error: OSError) -> InputError:
+    return InputError(f"{folder} cannot be read ({error.strerror}); set CKEY_MODELS to a folder that can.")
 
 
 def _terms_key(checkpoint: Checkpoint) -> str:
@@ -294,7 +316,9 @@ def _read_record(name: str, folder: Path | None) -> dict[str, Any]:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise _unreadable(path.parent, error) from error
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read ({error}); correct or remove it.") from error
     if not isinstance(record, dict):
         raise InputError(f"{path} is not a record of `ckey pull`; remove it.")

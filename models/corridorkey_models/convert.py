@@ -19,23 +19,17 @@ from .checkpoints import (
     Checkpoint,
     Installed,
     Named,
-    find_installed,
+    damaged,
     hash_file,
     hash_tensors,
     installed_path,
-    is_accepted,
-    known_sha256,
-    models_folder,
     now,
     read_installed,
     read_metadata,
-    record_sha256,
     storage_error,
 )
-from .download import download, workplace
-from .errors import CheckpointError, InputError, ResourceError
+from .errors import CheckpointError, ResourceError
 from .greenformer import PATCH, POSITIONS, GreenFormer, fit_positions
-from .watch import Watch
 
 _TYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64"}
 _UNREADABLE = (
@@ -47,70 +41,6 @@ _UNREADABLE = (
     TypeError,
     AttributeError,
 )
-
-
-def pull(
-    checkpoint: Checkpoint,
-    *,
-    source: Path | None = None,
-    overwrite: bool = False,
-    folder: Path | None = None,
-    watch: Watch | None = None,
-) -> Installed:
-    """Fetch `checkpoint`, or take it from the file `source`, convert it and put it into the models folder.
-
-    One that is installed already stays unless `overwrite` or `source` is given. Until everything is checked
-    and written, the models folder is as it was. Stages of `watch`, which may raise to stop: download, hash,
-    convert.
-
-    Raises:
-        InputError: the terms have not been accepted, or the folder cannot be written.
-        CheckpointError: no such file on the hub; not this network's weights; other bytes than last time.
-        ResourceError: no network, disk full, another pull at work.
-    """
-    folder = folder or models_folder()
-    if not is_accepted(checkpoint, folder):
-        raise InputError(
-            f"the terms of the {checkpoint.name} checkpoint have not been accepted; "
-            f"run `ckey pull {checkpoint.name}` in a terminal, or with --accept-license."
-        )
-    with workplace(folder) as place:
-        present = None if overwrite or source else find_installed(checkpoint.name, folder)
-        return present or _install(checkpoint, source, overwrite, place, watch)
-
-
-def _install(
-    checkpoint: Checkpoint, source: Path | None, overwrite: bool, place: Path, watch: Watch | None
-) -> Installed:
-    folder = place.parent
-    path, origin = (source, str(source.resolve())) if source else download(checkpoint, place, watch)
-    check_source(path)
-    sha256 = hash_file(path, watch)
-    _check_sha256(checkpoint, sha256, overwrite, folder)
-    target = installed_path(checkpoint.name, folder)
-    converted = convert(path, place / target.name, checkpoint, origin=origin, sha256=sha256)
-    try:
-        converted.path.replace(target)
-    except OSError as error:
-        raise storage_error(error, folder) from error
-    record_sha256(checkpoint, sha256, folder)
-    if watch is not None:
-        watch("convert", 1.0)
-    return read_installed(target)
-
-
-def _check_sha256(checkpoint: Checkpoint, sha256: str, overwrite: bool, folder: Path) -> None:
-    if checkpoint.sha256 not in (None, sha256):
-        raise CheckpointError(
-            f"the {checkpoint.name} checkpoint has sha256 {sha256}, its author states {checkpoint.sha256}; "
-            "it is damaged or not the published one: get it from another network or mirror."
-        )
-    known = known_sha256(checkpoint, folder)
-    if known not in (None, sha256) and not overwrite:
-        raise CheckpointError(
-            f"the {checkpoint.name} checkpoint's sha256 changed since it was last pulled, from {known} "
-            f"to {sha256}; if its author published a new one, run `ckey pull {checkpoint.name} --overwrite`."
-        )
 
 
 def check_source(path: Path) -> None:
@@ -255,7 +185,9 @@ def _named(tensors: Mapping[str, Tensor]) -> Iterator[Named]:
 def load_network(
     source: str | Path, size: int | None = None, dtype: torch.dtype = torch.float32
 ) -> tuple[GreenFormer, str]:
-    """Return the network, ready to predict, and the sha256 of the checkpoint its weights come from.
+    """Return the network, ready to predict, and its identity: the sha256 of the tensors in the file.
+
+    The identity is computed from what was loaded, as `hash_tensors` does, not taken from what the file states.
 
     Args:
         source: green, blue, or the path of a safetensors file.
@@ -263,7 +195,7 @@ def load_network(
         dtype: floating-point type of its weights.
 
     Raises:
-        CheckpointError: the checkpoint is not installed, damaged, or not this network's.
+        CheckpointError: the checkpoint is not installed, damaged, altered, or not this network's.
     """
     path = installed_path(source) if isinstance(source, str) and source in CHECKPOINTS else Path(source)
     if path.suffix in (".pth", ".pt"):
@@ -271,10 +203,13 @@ def load_network(
     metadata = read_metadata(path)
     tensors = _load(path)
     stored = check_tensors(tensors, path)
+    identity = hash_tensors(_named(tensors))
+    if metadata.get("tensors_sha256", identity) != identity:
+        raise damaged(path, "its values are no longer those that were written")
     if size not in (None, stored):
         tensors = fit_positions(tensors, size or stored)
     with torch.device("meta"):
         network = GreenFormer(size or stored)
     network.load_state_dict(tensors, strict=True, assign=True)
     network.to(dtype).eval().requires_grad_(False)
-    return network, metadata.get("sha256") or hash_file(path)
+    return network, identity

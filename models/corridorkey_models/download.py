@@ -1,31 +1,113 @@
-"""Fetching a checkpoint from the Hugging Face hub, into a private folder that is gone after the pull.
+"""Pulling a checkpoint: fetched from the Hugging Face hub, checked, converted, and put into the models folder.
 
-Knows the hub and the models folder, but no torch and no terminal; what comes back is not yet checked.
+Everything happens in a private folder that is gone after the pull. Knows no torch and no terminal.
 """
 
 import fcntl
 import os
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
-from huggingface_hub import constants, hf_hub_download
-from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
-
-from .checkpoints import Checkpoint, storage_error
-from .errors import CheckpointError, CorridorKeyError, ResourceError
+from .checkpoints import (
+    Checkpoint,
+    Installed,
+    find_installed,
+    hash_file,
+    installed_path,
+    is_accepted,
+    known_sha256,
+    models_folder,
+    read_installed,
+    record_sha256,
+    storage_error,
+)
+from .convert import check_source, convert
+from .errors import CheckpointError, CorridorKeyError, InputError, ResourceError
+from .hub_settings import check_settings, endpoint, explain, find_route
 from .watch import Watch
+
+try:  # it reads, and trips over, its settings while it is imported
+    from huggingface_hub import constants, get_session, hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
+except ValueError as error:
+    check_settings()
+    raise InputError(f"the hub's client cannot start ({error}); check the HF_ variables that are set.") from error
 
 _PREFIX = ".pull-"
 # of whichever HTTP library this version of the hub is built on
 _TRANSPORT_ERROR: type[Exception] = HfHubHTTPError.__bases__[0]
+_INVALID_URL: type[Exception] = getattr(sys.modules[_TRANSPORT_ERROR.__module__], "InvalidURL", ValueError)
+
+
+def pull(
+    checkpoint: Checkpoint,
+    *,
+    source: Path | None = None,
+    overwrite: bool = False,
+    folder: Path | None = None,
+    watch: Watch | None = None,
+) -> Installed:
+    """Fetch `checkpoint`, or take it from the file `source`, convert it and put it into the models folder.
+
+    One that is installed already stays unless `overwrite` or `source` is given. Until everything is checked
+    and written, the models folder is as it was. Stages of `watch`, which may raise to stop: download, hash,
+    convert.
+
+    Raises:
+        InputError: the terms have not been accepted, the folder cannot be written, or a network setting is wrong.
+        CheckpointError: no such file on the hub; not this network's weights; other bytes than last time.
+        ResourceError: no network, disk full, another pull at work.
+    """
+    folder = folder or models_folder()
+    if not is_accepted(checkpoint, folder):
+        raise InputError(
+            f"the terms of the {checkpoint.name} checkpoint have not been accepted; "
+            f"run `ckey pull {checkpoint.name}` in a terminal, or with --accept-license."
+        )
+    with workplace(folder) as place:
+        present = None if overwrite or source else find_installed(checkpoint.name, folder)
+        return present or _install(checkpoint, source, overwrite, place, watch)
+
+
+def _install(
+    checkpoint: Checkpoint, source: Path | None, overwrite: bool, place: Path, watch: Watch | None
+) -> Installed:
+    folder = place.parent
+    path, origin = (source, "") if source else download(checkpoint, place, watch)
+    check_source(path)
+    sha256 = hash_file(path, watch)
+    _check_sha256(checkpoint, sha256, overwrite, folder)
+    target = installed_path(checkpoint.name, folder)
+    converted = convert(path, place / target.name, checkpoint, origin=origin, sha256=sha256)
+    try:
+        converted.path.replace(target)
+    except OSError as error:
+        raise storage_error(error, folder) from error
+    record_sha256(checkpoint, sha256, folder)
+    if watch is not None:
+        watch("convert", 1.0)
+    return read_installed(target)
+
+
+def _check_sha256(checkpoint: Checkpoint, sha256: str, overwrite: bool, folder: Path) -> None:
+    if checkpoint.sha256 not in (None, sha256):
+        raise CheckpointError(
+            f"the {checkpoint.name} checkpoint has sha256 {sha256}, its author states {checkpoint.sha256}; "
+            "it is damaged or not the published one: get it from another network or mirror."
+        )
+    known = known_sha256(checkpoint, folder)
+    if known not in (None, sha256) and not overwrite:
+        raise CheckpointError(
+            f"the {checkpoint.name} checkpoint's sha256 changed since it was last pulled, from {known} "
+            f"to {sha256}; if its author published a new one, run `ckey pull {checkpoint.name} --overwrite`."
+        )
 
 
 @contextmanager
@@ -78,34 +160,44 @@ def download(checkpoint: Checkpoint, place: Path, watch: Watch | None = None) ->
     Honours HF_ENDPOINT, HF_HUB_OFFLINE and the hub's other variables. What `watch` raises ends it.
 
     Raises:
+        InputError: a network setting is wrong.
         CheckpointError: the hub has no such file, or refuses it.
         ResourceError: the hub cannot be reached, the transfer broke off, or the disk is full.
     """
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         raise ResourceError(f"HF_HUB_OFFLINE forbids the download; unset it, or {_by_hand(checkpoint)}.")
+    check_settings()
+    _open_client()
     _knock(checkpoint)
     for filename in checkpoint.filenames:
         if (path := _fetch(checkpoint, filename, place, watch)) is not None:
             return path, f"{checkpoint.repo}/{filename}"
     names = " or ".join(checkpoint.filenames)
-    raise CheckpointError(f"{_endpoint()}/{checkpoint.repo} has no {names} (404); {_by_hand(checkpoint)}.")
+    raise CheckpointError(f"{endpoint()}/{checkpoint.repo} has no {names} (404); {_by_hand(checkpoint)}.")
+
+
+def _open_client() -> None:
+    """Have the client read the settings for proxies and certificates, so that what it raises is about them."""
+    try:
+        get_session()
+    except (ImportError, ValueError, OSError, _INVALID_URL) as error:
+        raise explain(error) from error
 
 
 def _knock(checkpoint: Checkpoint) -> None:
     """Fail at once where nothing listens: the hub's own client tries for half a minute."""
-    address = urlsplit(_endpoint())
-    if getproxies():
-        return
+    route = find_route()
     try:
-        port = address.port or {"http": 80}.get(address.scheme, 443)
-        socket.create_connection((address.hostname or "", port), timeout=constants.HF_HUB_ETAG_TIMEOUT).close()
+        socket.create_connection((route.host, route.port), timeout=constants.HF_HUB_ETAG_TIMEOUT).close()
     except (OSError, ValueError) as error:
         raise _unreachable(checkpoint) from error
 
 
 def _unreachable(checkpoint: Checkpoint) -> ResourceError:
-    why = f"{_endpoint()} cannot be reached"
-    return ResourceError(f"{why}; check the network or HF_ENDPOINT, or {_by_hand(checkpoint)}.")
+    route = find_route()
+    via = "" if route.setting == "HF_ENDPOINT" else f" through the proxy {route.host}:{route.port}"
+    why = f"{endpoint()} cannot be reached{via}"
+    return ResourceError(f"{why}; check the network or {route.setting}, or {_by_hand(checkpoint)}.")
 
 
 def _fetch(checkpoint: Checkpoint, filename: str, place: Path, watch: Watch | None) -> Path | None:
@@ -119,7 +211,7 @@ def _fetch(checkpoint: Checkpoint, filename: str, place: Path, watch: Watch | No
                 checkpoint.repo,
                 filename,
                 local_dir=place,
-                endpoint=os.environ.get("HF_ENDPOINT") or None,
+                endpoint=endpoint(),
                 tqdm_class=_bar_class(watch),
             )
         )
@@ -141,19 +233,15 @@ def _status(error: BaseException | None) -> int | None:
 def _explain(error: Exception, checkpoint: Checkpoint, place: Path) -> CorridorKeyError:
     status = _status(error)
     if status in (401, 403):
-        why = f"{_endpoint()} refuses {checkpoint.repo} ({status})"
+        why = f"{endpoint()} refuses {checkpoint.repo} ({status})"
         return CheckpointError(f"{why}; log in with `hf auth login`, or {_by_hand(checkpoint)}.")
     if status is not None:
-        return ResourceError(f"{_endpoint()} answered {status}; try again later, or {_by_hand(checkpoint)}.")
+        return ResourceError(f"{endpoint()} answered {status}; try again later, or {_by_hand(checkpoint)}.")
     if isinstance(error, LocalEntryNotFoundError):
         return _unreachable(checkpoint)
     if isinstance(error, OSError) and error.errno is not None:
         return storage_error(error, place.parent)
     return ResourceError(f"the download broke off; try again, or {_by_hand(checkpoint)}.")
-
-
-def _endpoint() -> str:
-    return (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
 
 
 def _by_hand(checkpoint: Checkpoint) -> str:

@@ -65,7 +65,7 @@ class Network:
         """Keep `network`, moved to `device` in eval mode.
 
         Args:
-            checkpoint: sha256 of the weights.
+            checkpoint: sha256 over the tensors of the checkpoint.
             sizes: side of the network's square by the name of the quality, in pixels; multiples of 32.
         """
         self.identity = checkpoint

@@ -37,8 +37,8 @@ def open_keyer(model: str, screen_color: str, device: str = "auto") -> Keyer:
     source: str | Path = screen_color if model == CORRIDORKEY else given_path(model)
     if isinstance(source, Path) and not S_ISREG(mode(source)):
         raise InputError(f"there is no model {model!r}; give corridorkey, procedural or a checkpoint file.")
-    network, sha256 = convert.load_network(source)
-    return Keyer(Network(network, sha256, chosen))
+    network, identity = convert.load_network(source)
+    return Keyer(Network(network, identity, chosen))
 
 
 def detect_screen(plate: NDArray[floating], space: str) -> str | None:

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from corridorkey_models.checkpoints import CHECKPOINTS, accept, find_installed, known_sha256, record_sha256
-from corridorkey_models.convert import pull
+from corridorkey_models.download import pull
 from corridorkey_models.errors import Cancelled
 from corridorkey_server import cli
 from small_checkpoint import save_published, small_state_dict

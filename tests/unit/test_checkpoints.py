@@ -52,6 +52,23 @@ def test_models_folder(environment: dict[str, str], expected: str) -> None:
     assert str(checkpoints.models_folder(environment)) == expected
 
 
+def test_home_of_nobody() -> None:
+    """A models folder in the home of a user there is not is refused, and the setting named."""
+    with pytest.raises(InputError, match="~nosuch has no home folder; set CKEY_MODELS"):
+        checkpoints.models_folder({"CKEY_MODELS": "~nosuch/models"})
+
+
+def test_name_too_long_for_a_folder(tmp_path: Path) -> None:
+    """A folder that cannot exist is refused by whatever looks into it, and the setting named."""
+    folder = tmp_path / (300 * "a")
+    for look in (
+        lambda: checkpoints.list_installed(folder),
+        lambda: checkpoints.is_accepted(GREEN, folder),
+    ):
+        with pytest.raises(InputError, match=r"too long.*CKEY_MODELS"):
+            look()
+
+
 def test_unknown_checkpoint_lists_the_known() -> None:
     """A screen without a checkpoint is refused with the names there are."""
     with pytest.raises(InputError, match=r"'red'.*green, blue"):
@@ -117,7 +134,14 @@ def test_cut_file_is_damaged(green: Path, keep: int) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    [b"[]", b"{", b'{"a": 1}', b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}}', b'"text"'],
+    [
+        b"[]",
+        b"{",
+        b'{"a": 1}',
+        b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}}',
+        b'"text"',
+        9999 * b"[",
+    ],
 )
 def test_odd_headers_are_damaged(tmp_path: Path, header: bytes) -> None:
     """Whatever a header holds, the answer is one error in words."""
@@ -125,6 +149,23 @@ def test_odd_headers_are_damaged(tmp_path: Path, header: bytes) -> None:
     path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
     with pytest.raises(CheckpointError, match="damaged"):
         read_installed(path)
+
+
+def test_shape_without_end_is_damaged(tmp_path: Path) -> None:
+    """A shape of infinity is no shape."""
+    header = b'{"a": {"dtype": "F32", "shape": [1e999], "data_offsets": [0, 8]}}'
+    path = tmp_path / "green.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
+    with pytest.raises(CheckpointError, match="damaged"):
+        read_installed(path)
+
+
+def test_header_of_megabytes_is_not_read(tmp_path: Path) -> None:
+    """A header twenty times the size of ours is refused before it is parsed."""
+    path = tmp_path / "green.safetensors"
+    save_file(VALUES, path, {"source": (2 << 20) * "a"})
+    with pytest.raises(CheckpointError, match="damaged"):
+        checkpoints.read_metadata(path)
 
 
 def test_random_bytes_are_damaged(tmp_path: Path) -> None:
@@ -167,7 +208,7 @@ def test_hash_of_a_source_is_remembered(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["sources.json"]
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "\x00"])
+@pytest.mark.parametrize("content", ["{", "[]", "\x00", 9999 * "["])
 def test_broken_record_is_named(tmp_path: Path, content: str) -> None:
     """A record that somebody has edited wrongly is an error that names the file."""
     (tmp_path / "licences.json").write_text(content)
@@ -182,6 +223,7 @@ def test_broken_record_is_named(tmp_path: Path, content: str) -> None:
         (errno.EDQUOT, ResourceError, "full"),
         (errno.EACCES, InputError, "CKEY_MODELS"),
         (errno.EROFS, InputError, "CKEY_MODELS"),
+        (errno.ENAMETOOLONG, InputError, "CKEY_MODELS"),
         (errno.EIO, ResourceError, "try again"),
     ],
 )

@@ -3,6 +3,8 @@
 import io
 import pickle
 import resource
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +14,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from corridorkey_models import __version__, convert
-from corridorkey_models.checkpoints import CHECKPOINTS, Installed, accept, hash_file, verify
+from corridorkey_models import __version__, convert, download
+from corridorkey_models.checkpoints import CHECKPOINTS, Installed, accept, hash_file, read_metadata, verify
 from corridorkey_models.errors import CheckpointError, InputError, ResourceError
 from corridorkey_models.greenformer import POSITIONS, GreenFormer
 from small_checkpoint import SIZE, save_published, small_state_dict
@@ -81,8 +83,8 @@ def test_converting_again_gives_the_same_tensors(converted: Installed, tmp_path:
 
 def test_network_loads_strictly_and_ready(converted: Installed, state: dict[str, Tensor]) -> None:
     """The network holds the published values, in full precision, for predicting alone."""
-    network, sha256 = convert.load_network(converted.path)
-    assert sha256 == converted.sha256
+    network, identity = convert.load_network(converted.path)
+    assert identity == converted.tensors_sha256
     assert not network.training
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, state[name].to(tensor.dtype))
@@ -112,6 +114,36 @@ def test_cut_network_is_refused(converted: Installed, tmp_path: Path, keep: int)
     path.write_bytes(converted.path.read_bytes()[:keep])
     with pytest.raises(CheckpointError, match="damaged"):
         convert.load_network(path)
+
+
+def _altered(path: Path, converted: Installed, metadata: dict[str, str]) -> Path:
+    """Save the converted tensors at `path`, one bias raised by one, with `metadata` in its header."""
+    tensors = load_file(converted.path)
+    tensors["refiner.final.bias"] += 1
+    save_file(tensors, path, metadata)
+    return path
+
+
+def test_altered_weights_are_refused(converted: Installed, tmp_path: Path) -> None:
+    """Weights that are no longer those of the header do not key under the name of the published ones."""
+    path = _altered(tmp_path / "green.safetensors", converted, read_metadata(converted.path))
+    with pytest.raises(CheckpointError, match=r"no longer those.*run `ckey pull green --overwrite`"):
+        convert.load_network(path)
+
+
+def test_other_weights_have_another_identity(converted: Installed, tmp_path: Path) -> None:
+    """A file that states the source's sha256 but no hash of its tensors is known by its tensors."""
+    path = _altered(tmp_path / "own.safetensors", converted, {"sha256": converted.sha256})
+    _, identity = convert.load_network(path)
+    assert identity not in (converted.sha256, converted.tensors_sha256)
+    again = _altered(tmp_path / "copy.safetensors", converted, {"sha256": 64 * "0"})
+    assert convert.load_network(again)[1] == identity
+
+
+def test_keying_does_not_load_the_hub() -> None:
+    """Whatever is wrong with the settings for downloads, installed weights load."""
+    program = "import sys, corridorkey_models.convert; sys.exit('huggingface_hub' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_pth_is_not_loaded_directly(published: Path) -> None:
@@ -233,7 +265,7 @@ def test_full_disk_leaves_nothing(published: Path, tmp_path: Path) -> None:
 def test_pull_wants_the_terms_accepted(published: Path, tmp_path: Path) -> None:
     """Whoever calls, nothing is installed before the terms are accepted."""
     with pytest.raises(InputError, match="--accept-license"):
-        convert.pull(GREEN, source=published, folder=tmp_path)
+        download.pull(GREEN, source=published, folder=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -245,7 +277,7 @@ def test_pull_stopped_on_the_way_leaves_the_folder_as_it_was(published: Path, tm
         raise KeyboardInterrupt(f"{stage} {fraction}")
 
     with pytest.raises(KeyboardInterrupt):
-        convert.pull(GREEN, source=published, folder=tmp_path, watch=stop)
+        download.pull(GREEN, source=published, folder=tmp_path, watch=stop)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "licences.json"]
 
 

@@ -36,9 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--inside", help="mask frames of what to keep")
     parser.add_argument("--outside", help="mask frames of what to drop")
     parser.add_argument("-o", "--out", required=True, type=_folder, metavar="OUT", help="folder for the results")
-    parser.add_argument(
-        "--frames", help="frames, for example 1001-1100x2,1200, or --frames=-5--1; all if not given"
-    )
+    parser.add_argument("--frames", help="frames, for example 1001-1100x2,1200, or --frames=-5--1; all if not given")
     parser.add_argument("--layer", help="layer or part of a multi-layer EXR plate")
     parser.add_argument("--hint-layer", help="layer, part or channel of the hint, for example matte.A")
     parser.add_argument("--model", default=worker.CORRIDORKEY, help="corridorkey, procedural or a checkpoint file")

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from corridorkey_models.checkpoints import (
     CHECKPOINTS,
-    installed_path,
     list_installed,
     models_folder,
     read_installed,
@@ -25,11 +24,13 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         CheckpointError: one or more are damaged; the others are listed all the same.
+        InputError: the models folder cannot be read.
     """
     sys.stdout.write(f"models folder: {models_folder()}\n")
-    damaged = [error for path in list_installed() if (error := _show(path, args.verify))]
+    paths = list_installed()
+    damaged = [error for path in paths if (error := _show(path, args.verify))]
     for name in CHECKPOINTS:
-        if not installed_path(name).exists():
+        if name not in {path.stem for path in paths}:
             sys.stdout.write(f"{name}: not installed; run `ckey pull {name}`\n")
     if damaged:
         raise CheckpointError(" ".join(map(str, damaged)))

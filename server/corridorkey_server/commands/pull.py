@@ -21,7 +21,7 @@ from corridorkey_models.checkpoints import (
     find_installed,
     is_accepted,
 )
-from corridorkey_models.convert import pull
+from corridorkey_models.download import pull
 from corridorkey_models.errors import Cancelled, InputError
 from corridorkey_models.watch import Watch
 
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         Cancelled: the terms were declined.
-        InputError, CheckpointError, ResourceError: as `convert.pull`.
+        InputError, CheckpointError, ResourceError: as `download.pull`.
     """
     checkpoint = find_checkpoint(args.checkpoint)
     _agree(checkpoint, args.accept_license)
