@@ -325,7 +325,8 @@ def _matching(image: Image, name: str, plate: Image, window: Window) -> Pixels:
         )
     if len(image.channels) > 1 and not image.has("R", "G", "B") and image.channels != ("Y", "A"):
         names = ", ".join(image.channels)
-        raise InputError(f"the {name} has channels {names}; name one of them with --{name}-layer.")
+        remedy = "name one of them with --hint-layer" if name == "hint" else "give a mask of one channel"
+        raise InputError(f"the {name} has channels {names}; {remedy}.")
     return image.framed(replace(window, x=window.x - ours.x + theirs.x, y=window.y - ours.y + theirs.y))
 
 

@@ -13,7 +13,7 @@ from types import ModuleType
 from corridorkey_models import __version__
 from corridorkey_models.errors import CorridorKeyError, InputError
 
-from .progress import say
+from .terminal import say
 
 COMMANDS = {
     "key": "key a frame, a sequence or a movie",

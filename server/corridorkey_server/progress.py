@@ -1,16 +1,14 @@
-"""How long work is shown and stopped: a bar on a terminal, plain lines elsewhere so that farm logs stay readable."""
+"""How long work is shown: a bar on a terminal, plain lines elsewhere so that farm logs stay readable."""
 
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from .terminal import say
 
 _LINE_EVERY = 5.0  # seconds between plain lines
 
@@ -117,30 +115,6 @@ class _Rate:
         return self._frames / max(1e-9, time.monotonic() - self._start)
 
 
-def say(text: str, stream: TextIO | None = None) -> None:
-    """Write a line to `stream`, standard error if None; work goes on when nobody can read it any more."""
-    with suppress(OSError):
-        target = stream or sys.stderr
-        target.write(text + "\n")
-        target.flush()
-
-
 def show_frames(total: int) -> Bar | Lines:
     """Return what shows `total` frames on standard error."""
     return Bar(total, sys.stderr) if sys.stderr.isatty() else Lines(total, sys.stderr)
-
-
-@contextmanager
-def stop_on_interrupt(stop: threading.Event) -> Iterator[None]:
-    """Let the first Ctrl-C or SIGTERM end the range cleanly, a second one at once."""
-
-    def ask(number: int, _frame: object) -> None:
-        stop.set()
-        signal.signal(number, signal.SIG_DFL)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

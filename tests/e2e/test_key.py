@@ -274,6 +274,14 @@ def test_a_bad_frame_does_not_stop_the_others(
     assert all(result(shot, "fg", frame).exists() for frame in (1001, 1003, 1004))
 
 
+def test_a_mistake_on_every_frame_is_told_once(shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Four frames that fail for one reason make one line."""
+    assert key(shot, "--hint-source", "source_alpha", hint=False) == 2
+    said = capsys.readouterr().err
+    assert "frames 1001-1004 failed: the plate has no alpha to take as hint" in said
+    assert said.count("failed:") == 1
+
+
 def test_a_damaged_first_frame_does_not_stop_the_others(shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What the range needs to know is taken from the first frame that can be read."""
     (shot / "plate" / "plate.1001.exr").write_bytes(b"")

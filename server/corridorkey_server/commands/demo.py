@@ -29,7 +29,8 @@ from ..footage.exr import read_exr, write_exr
 from ..footage.picture import Image, Window
 from ..footage.sequence import open_sequence
 from ..footage.stills import write_png8
-from ..progress import show_frames, stop_on_interrupt
+from ..progress import show_frames
+from ..terminal import stop_on_interrupt
 
 FIRST_FRAME = 1001
 _TILE = (640, 360)

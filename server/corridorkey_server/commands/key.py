@@ -21,7 +21,8 @@ from ..footage.frame_range import format_frames, parse_frames
 from ..footage.paths import given_path
 from ..footage.picture import Image
 from ..footage.sequence import Sequence, check_covers, open_sequence
-from ..progress import say, show_frames, stop_on_interrupt
+from ..progress import show_frames
+from ..terminal import say, stop_on_interrupt
 from .params import describe_range, describe_value
 
 USAGE = "ckey key PLATE [--hint HINT|auto] -o OUT [options]"
@@ -168,8 +169,8 @@ def _conclude(summary: Summary, plate: Sequence) -> int:
     say(str(summary))
     for note, frames in summary.notes.items():
         say(f"{format_frames(tuple(frames))}: {note}")
-    for frame, error in summary.failed.items():
-        say(f"frame {frame} failed: {error}")
+    for sentence, frames in _by_sentence(summary).items():
+        say(f"frame{'s' if len(frames) > 1 else ''} {format_frames(frames)} failed: {sentence}")
     if summary.stopped:
         say("stopped; run the same command again to go on.")
     if plate.missing:
@@ -177,3 +178,11 @@ def _conclude(summary: Summary, plate: Sequence) -> int:
     if any(isinstance(error, InputError) for error in summary.failed.values()):
         return 2
     return 1 if summary.failed or summary.stopped or plate.missing else 0
+
+
+def _by_sentence(summary: Summary) -> dict[str, list[int]]:
+    """Return the frames that failed for one and the same reason: a mistake on all of them is told once."""
+    frames: dict[str, list[int]] = {}
+    for frame, error in summary.failed.items():
+        frames.setdefault(str(error), []).append(frame)
+    return frames
