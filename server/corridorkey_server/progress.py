@@ -37,7 +37,7 @@ class Bar:
             console=Console(file=stream),
         )
         self._task = self._bar.add_task("keying", total=total, rate="")
-        self._finished = 0
+        self._finished, self._reached = 0, 0.0
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -48,13 +48,18 @@ class Bar:
 
     def working(self, frame: int, stage: str, fraction: float) -> None:
         """See FrameProgress; the bar moves within the frame too, since one can take a minute."""
-        self._bar.update(self._task, description=f"{frame} {stage}", completed=self._finished + 0.99 * fraction)
+        self._show(f"{frame} {stage}", self._finished + 0.99 * fraction)
 
     def done(self, frame: int, outcome: str) -> None:
         """See FrameProgress."""
         self._finished += 1
         self._rate.count(outcome)
-        self._bar.update(self._task, description=f"{frame} {outcome}", completed=self._finished, rate=self._rate.text())
+        self._show(f"{frame} {outcome}", self._finished)
+
+    def _show(self, text: str, finished: float) -> None:
+        # A frame ends when it is written, while the next is keyed already: the bar waits and never goes back.
+        self._reached = max(self._reached, finished)
+        self._bar.update(self._task, description=text, completed=self._reached, rate=self._rate.text())
 
 
 class Lines:
