@@ -42,17 +42,6 @@ def alpha_mad(alpha: Image, truth: Image) -> float:
     return float(np.abs(alpha - truth).mean(dtype=np.float64) * 1e3)
 
 
-def alpha_mse(alpha: Image, truth: Image) -> float:
-    """Return mean (a - a*)^2 x 1e3; Rhemann et al., A Perceptually Motivated Benchmark for Image Matting, 2009."""
-    return float(np.square(alpha - truth).mean(dtype=np.float64) * 1e3)
-
-
-def alpha_gradient(alpha: Image, truth: Image) -> float:
-    """Return sum (|grad a| - |grad a*|)^2 / 1e3, Gaussian derivatives of sigma 1.4; Rhemann et al. 2009."""
-    slopes = [ndimage.gaussian_gradient_magnitude(x.astype(np.float64), 1.4, mode="nearest") for x in (alpha, truth)]
-    return float(np.square(slopes[0] - slopes[1]).sum() / 1e3)
-
-
 def dtssd(alphas: Image, truths: Image) -> float:
     """Return flicker x 1e2 of mattes [T, H, W]: root mean square of (a_t - a_t-1) - (a*_t - a*_t-1).
 

@@ -113,12 +113,6 @@ class Image:
             raise KeyError(name)
         return self.pixels[..., self.channels.index(name)]
 
-    def rgb(self) -> Pixels:
-        """Return [height, width, 3]: red, green and blue, or the first channel three times."""
-        if self.has("R", "G", "B"):
-            return self.pixels[..., [self.channels.index(name) for name in "RGB"]]
-        return np.repeat(self.pixels[..., :1], 3, axis=2)
-
     def framed(self, window: Window) -> Pixels:
         """Return the pixels over `window`, [height, width, channels], 0 outside the data window."""
         return place(self.pixels, self.data_window, window)
