@@ -61,4 +61,3 @@ def test_channels_by_name():
     assert image.has("R", "A")
     with pytest.raises(KeyError):
         image.channel("Z")
-    assert Image(pixels[..., :1], ("Y",), window, window).rgb().tolist() == [[[0, 0, 0]]]
