@@ -25,6 +25,8 @@ from corridorkey_models.download import pull
 from corridorkey_models.errors import Cancelled, InputError
 from corridorkey_models.watch import Watch
 
+from ..terminal import say
+
 _LINE_EVERY = 5  # per cent between plain lines
 
 
@@ -98,5 +100,4 @@ class _Lines:
         percent = int(100 * fraction) // _LINE_EVERY * _LINE_EVERY
         if self._said != (stage, percent):
             self._said = (stage, percent)
-            sys.stderr.write(f"Progress: {percent}% {stage}\n")
-            sys.stderr.flush()
+            say(f"Progress: {percent}% {stage}")
