@@ -14,7 +14,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from .filters import box, enlarge, erode_mask, fill, shrink, smoothstep
-from .screen import CHANNELS, estimate_clean_screen, excess
+from .screen import CHANNELS, estimate_clean_screen, excess, excess_ratio
 from .watch import Watch
 
 SOLID_RATIO, SOLID_RATIO_HINTED = 0.15, 0.35
@@ -100,10 +100,9 @@ def unmix(plate: Tensor, screen: str, hint: Tensor | None, watch: Watch | None =
 def _look(plate: Tensor, screen: str) -> _Plate | None:
     light = plate.clamp(0, 1)
     clean = estimate_clean_screen(light, screen)
-    amount = excess(clean, screen)
-    if not bool((amount > 0).any()):
+    if not bool((excess(clean, screen) > 0).any()):
         return None
-    ratio = excess(light, screen) / amount.clamp(min=1e-4)
+    ratio = excess_ratio(light, clean, screen)
     bare = erode_mask((ratio > 0.85) & (ratio < 1.15), 2)
     if not bool(bare.any()):
         return _Plate(light, clean, ratio, 0.0, torch.zeros(3))

@@ -81,7 +81,7 @@ def chroma_hint(plate: Tensor, screen: str) -> tuple[Tensor, str | None]:
     clean = estimate_clean_screen(plate, screen)
     if not bool((excess(clean, screen) > 0).any()):
         return plate.new_ones(height, width), f"no {screen} screen found: the hint is 1 everywhere"
-    raw = 1 - ((_ratio(plate, clean, screen) - HINT_LOW) / HINT_RANGE).clamp(0, 1)
+    raw = 1 - ((excess_ratio(plate, clean, screen) - HINT_LOW) / HINT_RANGE).clamp(0, 1)
     eroded = erode_square(raw, round(HINT_ERODE * height))
     return blur(eroded, HINT_SIGMA * height), None
 
@@ -99,23 +99,24 @@ def estimate_clean_screen(plate: Tensor, screen: str) -> Tensor:
         return torch.zeros_like(plate)
     surface = _fit_surface(thumb, bare)
     even = erode_mask(bare & _is_even(thumb, surface, screen))
-    clear = erode_mask(bare & (_ratio(thumb, surface, screen) > SHADE), round(CLEARANCE * CLEAN_SIZE))
+    clear = erode_mask(bare & (excess_ratio(thumb, surface, screen) > SHADE), round(CLEARANCE * CLEAN_SIZE))
     clean = surface
     for least in (SHADE, 0.8, 0.93):
-        ratio = _ratio(thumb, clean, screen)
+        ratio = excess_ratio(thumb, clean, screen)
         trusted = even & (ratio < 2 - least) & (ratio > torch.where(clear, least, 0.93))
         if bool(trusted.any()):
             clean = surface * fill(thumb / surface, trusted.to(thumb))
     return enlarge(clean, height, width)
 
 
-def _ratio(light: Tensor, clean: Tensor, screen: str) -> Tensor:
+def excess_ratio(light: Tensor, clean: Tensor, screen: str) -> Tensor:
+    """Return the excess of `light` over that of the clean screen, [..., 3] -> [...]: 1 on bare screen, 0 off it."""
     return excess(light, screen) / excess(clean, screen).clamp(min=1e-4)
 
 
 def _is_even(thumb: Tensor, surface: Tensor, screen: str) -> Tensor:
     """Return where the screen varies no more than the calmer half of it does: no hair, edge or marker near."""
-    ratio = _ratio(thumb, surface, screen)
+    ratio = excess_ratio(thumb, surface, screen)
     detail = ratio - box(ratio, 2)
     roughness = box(detail * detail, 2).sqrt()
     calm = roughness[ratio > 0.6]
