@@ -27,7 +27,7 @@ KEYING_VERSION = 1
 
 _PREDICTED = 0.95  # part of a frame's work that is done when the prediction is there
 
-HALF_MAX = 65504.0
+HALF_MAX = torch.finfo(torch.float16).max
 """Largest finite half float: what an infinite plate value becomes."""
 
 Pixels = NDArray[np.float32]
@@ -98,43 +98,26 @@ class Keyer:
 
         Raises:
             InputError: shapes, types or parameters do not fit together.
-            ResourceError: the predictor gave values that are not finite.
+            ResourceError: the predictor gave values that are not finite, or the device ran out of memory.
             Cancelled: `watch` asked to stop.
         """
-        try:
-            with torch.inference_mode():
-                return self._key(plate, hint, params, masks or Masks(), (out, watch))
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            raise ResourceError(
-                f"{self.predictor.device} ran out of memory at quality {params.quality}; close other programs, or "
-                "choose a lower quality."
-            ) from error
-
-    def _key(
-        self,
-        plate: NDArray[np.floating],
-        hint: NDArray[np.floating] | None,
-        params: Params,
-        masks: "Masks",
-        where: tuple[Pixels | None, Watch | None],
-    ) -> Keyed:
-        out, watch = where
-        timings: dict[str, float] = {}
-        with _timed(timings, "pre"):
-            frame = self._prepare(plate, hint, params, masks)
-            _check_buffer(out, plate)
-        if frame.empty:
-            return _empty(frame, params, out)
-        tell = watch or (lambda _stage, _fraction: None)
-        predicting = None if watch is None else lambda stage, part: tell(stage, _PREDICTED * part)
-        with _timed(timings, "infer"):
-            prediction = self.predictor.predict(frame.plate, frame.hint, params, predicting)
-        tell("finish", _PREDICTED)
-        with _timed(timings, "post"):
-            foreground, alpha = _finish(prediction, frame, params)
-            arrays = _download(foreground, alpha, out)
-        tell("finish", 1.0)
-        return Keyed(*arrays, frame.hint.cpu().numpy(), False, frame.notes, timings)
+        with torch.inference_mode(), _memory_explained(self.predictor.device, params.quality):
+            timings: dict[str, float] = {}
+            with _timed(timings, "pre"):
+                frame = self._prepare(plate, hint, params, masks or Masks())
+                _check_buffer(out, plate)
+            if frame.empty:
+                return _empty(frame, params, out)
+            tell = watch or (lambda _stage, _fraction: None)
+            predicting = None if watch is None else lambda stage, part: tell(stage, _PREDICTED * part)
+            with _timed(timings, "infer"):
+                prediction = self.predictor.predict(frame.plate, frame.hint, params, predicting)
+            tell("finish", _PREDICTED)
+            with _timed(timings, "post"):
+                foreground, alpha = _finish(prediction, frame, params)
+                arrays = _download(foreground, alpha, out)
+            tell("finish", 1.0)
+            return Keyed(*arrays, frame.hint.cpu().numpy(), False, frame.notes, timings)
 
     def _prepare(
         self, plate: NDArray[np.floating], hint: NDArray[np.floating] | None, params: Params, masks: "Masks"
@@ -341,6 +324,16 @@ def _empty(frame: _Frame, params: Params, out: Pixels | None) -> Keyed:
     black = torch.zeros_like(frame.plate.linear)
     foreground, alpha = _download(color.encode(black, _output_space(params)), black[..., 0], out)
     return Keyed(foreground, alpha, frame.hint.cpu().numpy(), empty=True, notes=frame.notes)
+
+
+@contextmanager
+def _memory_explained(device: torch.device, quality: str) -> Iterator[None]:
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise ResourceError(
+            f"{device} ran out of memory at quality {quality}; close other programs, or choose a lower quality."
+        ) from error
 
 
 @contextmanager

@@ -32,7 +32,7 @@ _CODES = {
 COMPRESSIONS = tuple(_CODES)
 """How an OpenEXR file can be written. Not b44: it damages alpha (error .125)."""
 
-_HALF_MAX = 65504.0
+_HALF_MAX = float(np.finfo(np.float16).max)
 
 _STRUCTURE = re.compile(
     "channels|compression|dataWindow|displayWindow|pixelAspectRatio|lineOrder|type|version|tiles|chunkCount|name|view"
