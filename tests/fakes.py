@@ -1,5 +1,7 @@
 """Stand-ins with behaviour, for tests that need no network."""
 
+from collections.abc import Hashable
+
 import torch
 from torch import Tensor
 
@@ -17,9 +19,18 @@ class HintAsMatte:
     identity = "hint as matte"
     device = torch.device("cpu")
 
-    def predict(self, plate: Plate, hint: Tensor, params: Params, watch: Watch | None) -> Prediction:
+    def look(self, plate: Plate, hint: Tensor, params: Params) -> Tensor:
+        """See `predictors.Predictor.look`; the plate is sRGB-encoded and of its own size."""
+        del params
+        return torch.cat([to_planes(color.srgb_encode(plate.linear.clamp(0, 1))), to_planes(hint)], dim=1)
+
+    def settings(self, params: Params) -> Hashable:
+        """See `predictors.Predictor.settings`; there are none."""
+        del params
+
+    def predict(self, seen: Tensor, params: Params, watch: Watch | None) -> Prediction:
         """See `predictors.Predictor.predict`."""
         del params
         if watch is not None:
             watch("encode", 0.5)
-        return Prediction(to_planes(hint), to_planes(color.srgb_encode(plate.linear.clamp(0, 1))))
+        return Prediction(seen[:, 3:], seen[:, :3])

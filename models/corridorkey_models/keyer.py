@@ -1,13 +1,13 @@
 """The Keyer: one frame in, straight foreground and matte out. Predict, then finish.
 
 Everything that keys (command line, daemon, hosts through it) calls `Keyer.key`. It takes plain arrays; it knows no
-files, no sockets and no checkpoints. A change of parameters that touches only `finish` can reuse a prediction.
+files, no sockets and no checkpoints. A change of parameters that touches only `finish` reuses a kept prediction.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,40 +18,17 @@ from torch import Tensor
 from . import color, filters, matte, screen
 from .errors import InputError, ResourceError
 from .greenformer import Prediction
+from .hint import select_channel
+from .kept import KeptPredictions, fingerprint
+from .keyed import STAGES, Keyed, Masks, Pixels, check_buffer, check_image
 from .params import Params
 from .predictors import Plate, Predictor, resize
 from .watch import Watch
-
-KEYING_VERSION = 1
-"""Raised by every change that gives other pixels for the same input; files remember it."""
 
 _PREDICTED = 0.95  # part of a frame's work that is done when the prediction is there
 
 HALF_MAX = torch.finfo(torch.float16).max
 """Largest finite half float: what an infinite plate value becomes."""
-
-Pixels = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Keyed:
-    """The result for one frame.
-
-    Attributes:
-        foreground: [height, width, 3] straight, encoded as the plate or as `output_space` says.
-        matte: [height, width] in [0, 1].
-        hint: [height, width], the hint that was used, after its tools and masks.
-        empty: the wired hint was 0 everywhere, so nothing was keyed and all is 0.
-        notes: sentences for the artist, for instance that no screen was found.
-        timings: seconds by stage: pre, infer, post.
-    """
-
-    foreground: Pixels
-    matte: Pixels
-    hint: Pixels
-    empty: bool = False
-    notes: tuple[str, ...] = ()
-    timings: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,17 +48,24 @@ class Keyer:
 
     Attributes:
         predictor: the network or the procedural keyer.
+        kept: its predictions from before; None keeps none.
     """
 
-    def __init__(self, predictor: Predictor) -> None:
+    def __init__(self, predictor: Predictor, kept: KeptPredictions | None = None) -> None:
         self.predictor = predictor
+        self.kept = kept
+
+    @property
+    def identity(self) -> str:
+        """See `keyed.FrameKeyer.identity`."""
+        return self.predictor.identity
 
     def key(
         self,
         plate: NDArray[np.floating],
         hint: NDArray[np.floating] | None,
         params: Params,
-        masks: "Masks | None" = None,
+        masks: Masks | None = None,
         out: Pixels | None = None,
         watch: Watch | None = None,
     ) -> Keyed:
@@ -102,79 +86,85 @@ class Keyer:
             Cancelled: `watch` asked to stop.
         """
         with torch.inference_mode(), _memory_explained(self.predictor.device, params.quality):
-            timings: dict[str, float] = {}
+            timings = dict.fromkeys(STAGES, 0.0)
             with _timed(timings, "pre"):
                 frame = self._prepare(plate, hint, params, masks or Masks())
-                _check_buffer(out, plate)
+                check_buffer(out, plate.shape[:2])
             if frame.empty:
-                return _empty(frame, params, out)
+                return _empty(frame, params, out, timings)
+            prediction, kept = self._predict(frame, params, watch, timings)
             tell = watch or (lambda _stage, _fraction: None)
-            predicting = None if watch is None else lambda stage, part: tell(stage, _PREDICTED * part)
-            with _timed(timings, "infer"):
-                prediction = self.predictor.predict(frame.plate, frame.hint, params, predicting)
             tell("finish", _PREDICTED)
             with _timed(timings, "post"):
                 foreground, alpha = _finish(prediction, frame, params)
-                arrays = _download(foreground, alpha, out)
+            with _timed(timings, "write"):
+                arrays = _download(foreground, alpha, frame.hint, out)
             tell("finish", 1.0)
-            return Keyed(*arrays, frame.hint.cpu().numpy(), False, frame.notes, timings)
+            return Keyed(*arrays, False, frame.notes, timings, kept)
 
     def _prepare(
-        self, plate: NDArray[np.floating], hint: NDArray[np.floating] | None, params: Params, masks: "Masks"
+        self, plate: NDArray[np.floating], hint: NDArray[np.floating] | None, params: Params, masks: Masks
     ) -> _Frame:
-        pixels = self._upload(plate, "plate", (3, 4))
-        size = pixels.shape[:2]
+        pixels = self._upload(check_image(plate, "plate", (3, 4)))
+        size = plate.shape[:2]
         rgb = finite(pixels[..., :3])
         # A log curve turns large finite code values into infinities.
         source = Plate(rgb, finite(color.decode(rgb, params.working_space)), params.working_space)
         inside, outside = (self._mask(mask, name, size) for mask, name in masks.named())
-        wired = None if hint is None else self._upload(hint, "hint", (1, 2, 3, 4), size)
-        chosen, notes = _choose_hint(pixels, source, wired, params)
+        wired = None if hint is None else check_image(hint, "hint", (1, 2, 3, 4), size)
+        chosen, notes = self._choose_hint(pixels, source, wired, params)
         shaped = _shape_hint(chosen, params, _scale(size[1]))
         used = matte.apply_masks(shaped, inside, outside)
         empty = hint is not None and params.hint_source in ("auto", "input") and not bool(used.any())
         return _Frame(source, used, inside, outside, empty, notes)
 
-    def _mask(self, mask: NDArray[np.floating] | None, name: str, size: torch.Size) -> Tensor | None:
+    def _choose_hint(
+        self, pixels: Tensor, plate: Plate, wired: Pixels | None, params: Params
+    ) -> tuple[Tensor, tuple[str, ...]]:
+        """Return the raw hint [height, width] by `hint_source`, and notes."""
+        if params.hint_source == "source_alpha":
+            if pixels.shape[2] != 4:
+                raise InputError("the plate has no alpha to take as hint; choose hint_source chroma or wire a hint.")
+            return _unit(pixels[..., 3]), ()
+        if params.hint_source == "input" and wired is None:
+            raise InputError("hint_source is input but no hint is wired; wire one or choose hint_source chroma.")
+        if wired is not None and params.hint_source != "chroma":
+            chosen, notes = select_channel(wired, params.hint_channel)
+            return self._upload(chosen), notes
+        hint, note = screen.chroma_hint(plate.linear.clamp(0, 1), params.screen)
+        return hint, () if note is None else (note,)
+
+    def _predict(
+        self, frame: _Frame, params: Params, watch: Watch | None, timings: dict[str, float]
+    ) -> tuple[Prediction, bool]:
+        """Return the prediction, and whether it was kept from before."""
+        with _timed(timings, "pre"):
+            seen = self.predictor.look(frame.plate, frame.hint, params)
+            key = None if self.kept is None else self._name(seen, params)
+        known = None if self.kept is None else self.kept.get(key)
+        if known is not None:
+            return known, True
+        predicting = None if watch is None else lambda stage, part: watch(stage, _PREDICTED * part)
+        with _timed(timings, "infer"):
+            prediction = self.predictor.predict(seen, params, predicting)
+            _check_finite(prediction, "the model")
+        if self.kept is not None:
+            self.kept.keep(key, prediction)
+        return prediction, False
+
+    def _name(self, seen: Tensor, params: Params) -> Hashable:
+        """Return all that a prediction follows from."""
+        by = self.predictor
+        return by.identity, by.device, by.settings(params), fingerprint(seen)
+
+    def _mask(self, mask: NDArray[np.floating] | None, name: str, size: tuple[int, ...]) -> Tensor | None:
         if mask is None:
             return None
-        return _unit(_select_channel(self._upload(mask, name, (1, 2, 3, 4), size), "auto")[0])
+        chosen, _ = select_channel(check_image(mask, name, (1, 2, 3, 4), size), "auto")
+        return _unit(self._upload(chosen))
 
-    def _upload(
-        self,
-        image: NDArray[np.floating],
-        name: str,
-        channels: tuple[int, ...],
-        size: torch.Size | None = None,
-    ) -> Tensor:
-        """Return `image` as float32 [height, width, channels] on the device, after checking it."""
-        if not isinstance(image, np.ndarray):
-            raise InputError(f"the {name} is a {type(image).__name__}; give a numpy array.")
-        if not np.issubdtype(image.dtype, np.floating):
-            raise InputError(f"the {name} holds {image.dtype} values; give floats, 8 or 16 bit scaled to 0 to 1.")
-        array = image[..., None] if image.ndim == 2 else image
-        if array.ndim != 3 or array.shape[2] not in channels or 0 in array.shape:
-            wanted = " or ".join(str(count) for count in channels)
-            raise InputError(f"the {name} has shape {image.shape}; give height, width and {wanted} channels.")
-        if size is not None and array.shape[:2] != tuple(size):
-            raise InputError(
-                f"the {name} is {array.shape[1]}x{array.shape[0]}, the plate {size[1]}x{size[0]}; "
-                f"give a {name} of the plate's size."
-            )
-        tensor = torch.from_numpy(np.require(array, np.float32, ["C", "W"]))
-        return tensor.to(self.predictor.device)
-
-
-@dataclass(frozen=True)
-class Masks:
-    """Optional masks of the plate's size, [height, width] float: `inside` is kept, `outside` is garbage."""
-
-    inside: NDArray[np.floating] | None = None
-    outside: NDArray[np.floating] | None = None
-
-    def named(self) -> tuple[tuple[NDArray[np.floating] | None, str], ...]:
-        """Return each mask with what an artist calls it."""
-        return (self.inside, "inside mask"), (self.outside, "outside mask")
+    def _upload(self, image: Pixels) -> Tensor:
+        return torch.from_numpy(np.require(image, np.float32, ["C", "W"])).to(self.predictor.device)
 
 
 def finite(pixels: Tensor) -> Tensor:
@@ -193,46 +183,6 @@ def finite(pixels: Tensor) -> Tensor:
     return pixels.clamp(-HALF_MAX, HALF_MAX)
 
 
-def _choose_hint(pixels: Tensor, plate: Plate, wired: Tensor | None, params: Params) -> tuple[Tensor, tuple[str, ...]]:
-    """Return the raw hint [height, width] by `hint_source`, and notes."""
-    if params.hint_source == "source_alpha":
-        if pixels.shape[2] != 4:
-            raise InputError("the plate has no alpha to take as hint; choose hint_source chroma or wire a hint.")
-        return _unit(pixels[..., 3]), ()
-    if params.hint_source == "input" and wired is None:
-        raise InputError("hint_source is input but no hint is wired; wire one or choose hint_source chroma.")
-    if wired is not None and params.hint_source != "chroma":
-        return _select_channel(wired, params.hint_channel)
-    hint, note = screen.chroma_hint(plate.linear.clamp(0, 1), params.screen)
-    return hint, () if note is None else (note,)
-
-
-def _select_channel(image: Tensor, channel: str) -> tuple[Tensor, tuple[str, ...]]:
-    """Return one channel of [height, width, 1 to 4] as [height, width], and notes; one alone is taken as it is."""
-    count = image.shape[2]
-    if count == 1:
-        return image[..., 0], ()
-    if channel == "auto" and _is_opaque_matte(image):
-        return image[..., 0], ("the hint's alpha is 1 everywhere: its colour was taken instead",)
-    if channel == "auto":
-        channel = "alpha" if count in (2, 4) else "luminance"
-    if channel == "alpha" and count == 3:
-        raise InputError("the hint has no alpha; choose hint_channel red or luminance.")
-    if channel == "luminance":
-        weights = torch.tensor([0.2126, 0.7152, 0.0722]).to(image)
-        return (image[..., 0] if count == 2 else image[..., :3] @ weights), ()
-    index = -1 if channel == "alpha" else ("red", "green", "blue").index(channel)
-    return image[..., index if count > 2 or index < 0 else 0], ()
-
-
-def _is_opaque_matte(image: Tensor) -> bool:
-    """Whether a matte was saved as a grey picture with a solid alpha, as painting programs do."""
-    if image.shape[2] not in (2, 4) or bool((image[..., -1] != 1).any()):
-        return False
-    grey = image[..., :1]
-    return bool((image[..., :-1] == grey).all()) and bool((grey != 1).any())
-
-
 def _shape_hint(hint: Tensor, params: Params, scale: float) -> Tensor:
     hint = _unit(hint)
     if params.hint_invert:
@@ -247,8 +197,7 @@ def _unit(image: Tensor) -> Tensor:
 
 
 def _finish(prediction: Prediction, frame: _Frame, params: Params) -> tuple[Tensor, Tensor]:
-    """Return foreground [height, width, 3] encoded for output, and matte [height, width]."""
-    _check_finite(prediction, "the model")
+    """Return foreground [height, width, 3] encoded for output, and matte [height, width]; leaves `prediction` alone."""
     size = (frame.hint.shape[0], frame.hint.shape[1])
     scale = _scale(size[1])
     predicted = resize(prediction.alpha, size)[0, 0]
@@ -306,24 +255,19 @@ def _check_finite(parts: tuple[Tensor, ...], who: str) -> None:
         )
 
 
-def _check_buffer(out: Pixels | None, plate: NDArray[np.floating]) -> None:
-    wanted = (*plate.shape[:2], 4)
-    if out is not None and (out.shape != wanted or out.dtype != np.float32 or not out.flags.writeable):
-        kind = f"{out.dtype}{'' if out.flags.writeable else ', read-only'}"
-        raise InputError(f"the output buffer has shape {out.shape} {kind}; give {wanted} float32, writable.")
-
-
-def _download(foreground: Tensor, alpha: Tensor, out: Pixels | None) -> tuple[Pixels, Pixels]:
+def _download(foreground: Tensor, alpha: Tensor, hint: Tensor, out: Pixels | None) -> tuple[Pixels, Pixels, Pixels]:
+    colors, coverage, used = (part.cpu().numpy() for part in (foreground, alpha, hint))
     if out is None:
-        return foreground.cpu().numpy(), alpha.cpu().numpy()
-    out[..., :3], out[..., 3] = foreground.cpu().numpy(), alpha.cpu().numpy()
-    return out[..., :3], out[..., 3]
+        return colors, coverage, used
+    out[..., :3], out[..., 3] = colors, coverage
+    return out[..., :3], out[..., 3], used
 
 
-def _empty(frame: _Frame, params: Params, out: Pixels | None) -> Keyed:
+def _empty(frame: _Frame, params: Params, out: Pixels | None, timings: dict[str, float]) -> Keyed:
     black = torch.zeros_like(frame.plate.linear)
-    foreground, alpha = _download(color.encode(black, _output_space(params)), black[..., 0], out)
-    return Keyed(foreground, alpha, frame.hint.cpu().numpy(), empty=True, notes=frame.notes)
+    with _timed(timings, "write"):
+        arrays = _download(color.encode(black, _output_space(params)), black[..., 0], frame.hint, out)
+    return Keyed(*arrays, empty=True, notes=frame.notes, timings=timings)
 
 
 @contextmanager
@@ -338,6 +282,7 @@ def _memory_explained(device: torch.device, quality: str) -> Iterator[None]:
 
 @contextmanager
 def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
+    """Add to `stage` the seconds that the block takes."""
     start = time.perf_counter()
     yield
-    timings[stage] = time.perf_counter() - start
+    timings[stage] += time.perf_counter() - start

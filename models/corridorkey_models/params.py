@@ -295,7 +295,9 @@ class Params:
 
     def __post_init__(self) -> None:
         for param in PARAMS:
-            object.__setattr__(self, param.name, param.parse(getattr(self, param.name)))
+            value = getattr(self, param.name)
+            if value is not param.default:
+                object.__setattr__(self, param.name, param.parse(value))
         if self.matte_white <= self.matte_black:
             raise InputError(
                 f"matte_white is {self.matte_white:g}, not above matte_black {self.matte_black:g}; "
@@ -311,7 +313,7 @@ class Params:
         """
         if unknown := sorted(set(values) - {param.name for param in PARAMS}, key=str):
             raise InputError(f"unknown parameter {unknown[0]!r}; `ckey params` lists them all.")
-        return cls(**{name: _BY_NAME[name].parse(value) for name, value in values.items()})  # type: ignore[arg-type]
+        return cls(**values)  # type: ignore[arg-type]
 
 
 def _row(item: Any) -> Param:

@@ -1,9 +1,11 @@
 """What looks at a plate and a hint and predicts matte and foreground: the network, and the procedural keyer.
 
 Both see linear Rec.709 clipped to [0, 1] and answer with raw, straight, sRGB-encoded colour, so that everything
-after them is the same. Knows no masks, no despill and no working space beyond what a plate says of itself.
+after them is the same. Looking comes before predicting: what is seen, and a few parameters, decide the prediction.
+Knows no masks, no despill and no working space beyond what a plate says of itself.
 """
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from . import color
-from .filters import to_planes
+from .filters import from_planes, to_planes
 from .greenformer import GreenFormer, Prediction, normalize_plate
 from .params import QUALITIES, Params
 from .procedural import unmix
@@ -45,10 +47,16 @@ class Predictor(Protocol):
     identity: str
     device: torch.device
 
-    def predict(self, plate: Plate, hint: Tensor, params: Params, watch: Watch | None) -> Prediction:
+    def look(self, plate: Plate, hint: Tensor, params: Params) -> Tensor:
+        """Return all that is seen of the plate and of `hint` [height, width]: [1, 4, h, w], of any size."""
+
+    def settings(self, params: Params) -> Hashable:
+        """Return what else a prediction depends on: equal ones predict the same of what looks the same."""
+
+    def predict(self, seen: Tensor, params: Params, watch: Watch | None) -> Prediction:
         """Return alpha [1, 1, h, w] and straight sRGB-encoded foreground [1, 3, h, w], both in [0, 1].
 
-        `hint` is [height, width] as the plate; h, w need not be the plate's. May raise Cancelled through `watch`.
+        `seen` is what `look` returned and stays as it is. May raise Cancelled through `watch`.
         """
 
 
@@ -72,13 +80,22 @@ class Network:
         self.device = device
         self._network = network.eval().to(device)
         self._sizes = sizes or QUALITIES
+        self._precision = frozenset(weights.dtype for weights in network.parameters())
 
     @torch.inference_mode()
-    def predict(self, plate: Plate, hint: Tensor, params: Params, watch: Watch | None) -> Prediction:
-        """See `Predictor.predict`; the result has the network's size."""
+    def look(self, plate: Plate, hint: Tensor, params: Params) -> Tensor:
+        """See `Predictor.look`; it has the network's size, its first three channels are normalized."""
         side = self._sizes[params.quality]
-        image = torch.cat([normalize_plate(_encoded_at(plate, side)), resize(to_planes(hint), (side, side))], dim=1)
-        prediction: Prediction = self._network(image, params.refiner_scale, watch)
+        return torch.cat([normalize_plate(_encoded_at(plate, side)), resize(to_planes(hint), (side, side))], dim=1)
+
+    def settings(self, params: Params) -> Hashable:
+        """See `Predictor.settings`; the quality shows in the size of what is seen."""
+        return self._precision, params.refiner_scale
+
+    @torch.inference_mode()
+    def predict(self, seen: Tensor, params: Params, watch: Watch | None) -> Prediction:
+        """See `Predictor.predict`; the result has the network's size."""
+        prediction: Prediction = self._network(seen, params.refiner_scale, watch)
         return prediction
 
 
@@ -91,9 +108,19 @@ class Procedural:
         self.device = device
 
     @torch.inference_mode()
-    def predict(self, plate: Plate, hint: Tensor, params: Params, watch: Watch | None) -> Prediction:
+    def look(self, plate: Plate, hint: Tensor, params: Params) -> Tensor:
+        """See `Predictor.look`; it has the plate's size, its first three channels are linear Rec.709 in [0, 1]."""
+        del params
+        return torch.cat([to_planes(plate.linear.clamp(0, 1)), to_planes(hint)], dim=1)
+
+    def settings(self, params: Params) -> Hashable:
+        """See `Predictor.settings`."""
+        return params.screen
+
+    @torch.inference_mode()
+    def predict(self, seen: Tensor, params: Params, watch: Watch | None) -> Prediction:
         """See `Predictor.predict`; the result has the plate's size."""
-        alpha, linear = unmix(plate.linear.clamp(0, 1), params.screen, hint, watch)
+        alpha, linear = unmix(from_planes(seen[:, :3], 3), params.screen, seen[0, 3], watch)
         return Prediction(to_planes(alpha), to_planes(color.srgb_encode(linear.clamp(0, 1))))
 
 

@@ -4,12 +4,10 @@ For previews and contact sheets; nothing here goes back into a comp.
 """
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from . import color
-from .keyer import Keyed, Pixels
+from .keyed import Keyed, Pixels
 from .params import Params
 
 _CHECKER = (0.15, 0.55)  # sRGB-encoded greys, as CorridorKey's own comps have them
@@ -24,28 +22,27 @@ def preview(keyed: Keyed, plate: NDArray[np.floating], params: Params) -> Pixels
         plate: [height, width, 3 or more] encoded as `params.working_space`.
     """
     if params.output == "plate":
-        return _display(color.decode(torch.from_numpy(np.float32(plate[..., :3])), params.working_space))
+        return _display(color.decode(plate[..., :3], params.working_space))
     if params.output in ("matte", "hint"):
         grey = keyed.matte if params.output == "matte" else keyed.hint
+        assert grey is not None, "a result for this view was asked for with its hint"
         return np.repeat(grey[..., None], 3, axis=2)
     space = params.working_space if params.output_space == "same" else params.output_space
-    foreground = color.decode(torch.from_numpy(keyed.foreground), space)
+    foreground = color.decode(keyed.foreground, space)
     if params.output == "foreground":
         return _display(foreground)
-    matte = torch.from_numpy(keyed.matte).unsqueeze(-1)
-    behind = _checker(matte) if params.output == "checker" else torch.zeros_like(foreground)
-    return _display(torch.lerp(behind, foreground, matte))
+    matte = keyed.matte[..., None]
+    shown = foreground * matte
+    return _display(shown + _checker(*matte.shape[:2]) * (1 - matte) if params.output == "checker" else shown)
 
 
-def _display(linear: Tensor) -> Pixels:
-    pixels: Pixels = color.srgb_encode(linear).clamp(0, 1).numpy()
-    return pixels
+def _display(linear: Pixels) -> Pixels:
+    return color.srgb_encode(linear).clip(0, 1)
 
 
-def _checker(matte: Tensor) -> Tensor:
-    """A checkerboard in linear Rec.709, [height, width, 3]."""
-    height, width = matte.shape[:2]
+def _checker(height: int, width: int) -> Pixels:
+    """A checkerboard in linear Rec.709, [height, width, 1]."""
     square = max(4, round(_SQUARE_AT_1920 * width / 1920))
-    odd = (torch.arange(height)[:, None] // square + torch.arange(width)[None, :] // square) % 2
-    greys = color.srgb_decode(torch.tensor(_CHECKER))
-    return greys[odd].unsqueeze(-1).expand(-1, -1, 3)
+    odd = (np.arange(height)[:, None] // square + np.arange(width) // square) % 2
+    greys: Pixels = color.srgb_decode(np.array(_CHECKER, np.float32))
+    return np.take(greys, odd)[..., None]

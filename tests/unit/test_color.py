@@ -74,11 +74,44 @@ def test_curves_rise_without_a_step(space: str) -> None:
     assert steps.max() < 0.05
 
 
+@pytest.mark.parametrize("space", color.SPACES)
+def test_numpy_and_torch_agree(space: str) -> None:
+    """An array is encoded and decoded as a tensor is, HDR, shadows and below 0, and comes back in single precision."""
+    values = torch.cat([LINEAR, -0.3 * LINEAR, LINEAR * 10]).reshape(3, 6, 3)
+    encoded = color.encode(values, space).numpy()
+    for ours, theirs in [
+        (color.encode(values.numpy(), space), encoded),
+        (color.decode(encoded, space), values.numpy()),
+    ]:
+        assert (type(ours), ours.dtype, ours.shape) == (np.ndarray, np.float32, (3, 6, 3))
+        np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("space", color.SPACES)
+def test_broken_values_are_the_same_for_numpy(space: str) -> None:
+    """NaN, infinities and hot code values end where torch ends with them, without a warning."""
+    broken = np.array([[np.nan, 0.1, 0.1], [np.inf, 0, 0], [0, -np.inf, 0], [30, 30, 30], [3e38, 0, 0]], np.float32)
+    for convert in (color.encode, color.decode):
+        theirs = convert(torch.from_numpy(broken), space).numpy()
+        ours = convert(broken, space)
+        assert np.array_equal(np.isnan(ours), np.isnan(theirs))
+        assert np.array_equal(np.isinf(ours), np.isinf(theirs))
+
+
+def test_a_pixel_is_the_same_bits_wherever_it_lies() -> None:
+    """A crop, a strided view and a whole picture give one and the same value for a pixel."""
+    picture = np.random.default_rng(5).random((40, 60, 4), np.float32)
+    whole = color.decode(picture[..., :3], "arri_logc3")
+    assert np.array_equal(color.decode(picture[7:30, 5:50, :3].copy(), "arri_logc3"), whole[7:30, 5:50])
+
+
 def test_linear_rec709_is_untouched() -> None:
     """A linear Rec.709 plate passes bit for bit, so that nothing is lost on the commonest plate."""
     plate = torch.randn(5, 7, 3)
     assert color.decode(plate, "linear_rec709") is plate
     assert color.encode(plate, "linear_rec709") is plate
+    array = plate.numpy()
+    assert color.decode(array, "linear_rec709") is array
 
 
 def test_grey_stays_grey_between_white_points() -> None:

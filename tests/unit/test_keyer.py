@@ -12,7 +12,9 @@ from safetensors.numpy import load_file
 from corridorkey_models import color
 from corridorkey_models.errors import Cancelled, InputError, ResourceError
 from corridorkey_models.greenformer import GreenFormer, Prediction
-from corridorkey_models.keyer import Keyer, Masks, Pixels, finite
+from corridorkey_models.hint import select_channel
+from corridorkey_models.keyed import Masks, Pixels
+from corridorkey_models.keyer import Keyer, finite
 from corridorkey_models.params import Params
 from corridorkey_models.predictors import Network, Procedural
 from fakes import HintAsMatte
@@ -183,6 +185,25 @@ def test_hint_channel(stub: Keyer, channels: int, channel: str, expected: float)
     hint = np.broadcast_to(values, (90, 160, channels))
     keyed = stub.key(picture(), hint, Params(working_space="linear_rec709", hint_channel=channel))
     np.testing.assert_allclose(keyed.hint, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("channel", ["auto", "alpha", "red", "green", "luminance"])
+def test_a_hint_may_be_selected_before(stub: Keyer, channel: str) -> None:
+    """A hint sent as the one channel that is meant gives the same bits as the whole image with its choice."""
+    image = np.random.default_rng(8).random((90, 160, 4))
+    params = Params(working_space="linear_rec709", hint_channel=channel, hint_blur=8.0)
+    whole = stub.key(picture(), image, params)
+    selected = stub.key(picture(), select_channel(image, channel)[0], params)
+    assert np.array_equal(whole.hint, selected.hint)
+    assert np.array_equal(whole.matte, selected.matte)
+
+
+def test_a_hint_that_is_not_used_is_not_read(stub: Keyer) -> None:
+    """With hint_source chroma the wired hint's channels do not matter, but its size must still fit."""
+    params = Params(working_space="linear_rec709", hint_source="chroma", hint_channel="alpha")
+    assert stub.key(picture(), np.zeros((90, 160, 3)), params).matte.max() > 0
+    with pytest.raises(InputError, match="the hint is 80x90"):
+        stub.key(picture(), np.zeros((90, 80)), params)
 
 
 def test_hint_tools(stub: Keyer) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from corridorkey_models.keyer import Keyed
+from corridorkey_models.keyed import Keyed
 from corridorkey_models.params import Params
 from corridorkey_models.view import preview
 
@@ -47,6 +47,15 @@ def test_checker_shines_through_where_the_matte_is_0(keyed: Keyed) -> None:
     picture = view(keyed, "checker")
     np.testing.assert_allclose(picture[:, :40], 0.5, atol=1e-3)
     assert sorted({round(float(value), 2) for value in np.unique(picture[:, 40:])}) == [0.15, 0.55]
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_plates_of_any_precision_are_shown(keyed: Keyed, kind: type[np.floating]) -> None:
+    """A half or double plate, with an alpha and read-only, is shown as its float32 twin, in float32."""
+    plate = np.broadcast_to(np.array([0.5, 0.25, 2.0, 1.0], kind), (40, 80, 4))
+    shown = preview(keyed, plate, Params(working_space="linear_rec709", output="plate"))
+    assert shown.dtype == np.float32
+    np.testing.assert_allclose(shown[0, 0], [0.735, 0.537, 1.0], atol=1e-3)
 
 
 def test_a_working_space_is_shown_as_it_is_meant(keyed: Keyed) -> None:
