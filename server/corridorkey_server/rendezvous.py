@@ -64,12 +64,12 @@ class Rendezvous:
 
     @property
     def control(self) -> str:
-        """ZeroMQ endpoint of the daemon; Windows has none of this kind."""
-        return f"ipc://{self.control_path}"
+        """Where the daemon's ZeroMQ socket listens."""
+        return system.control_endpoint(self.control_path)
 
     @property
     def control_path(self) -> Path:
-        """Socket of `control`."""
+        """Its path, to be dialled."""
         return self.folder / "control"
 
     @property

@@ -9,6 +9,7 @@ from typing import Any
 import msgpack
 import pytest
 
+from corridorkey_server.layout import Layout
 from corridorkey_server.protocol import (
     LEASE,
     MARK,
@@ -27,7 +28,6 @@ from corridorkey_server.protocol import (
     Error,
     Hello,
     Key,
-    Layout,
     Opened,
     Progress,
     Region,

@@ -12,7 +12,8 @@ from lupa import lua51, luajit21
 
 from corridorkey_models.params import PARAMS, Param, Stage
 from corridorkey_server import protocol
-from corridorkey_server.protocol import CODES, HEADER, MARK, PRIORITIES, SLOT_MARK
+from corridorkey_server.layout import HEADER, PAGE, SLOT_MARK
+from corridorkey_server.protocol import CODES, MARK, PRIORITIES
 from corridorkey_server.wire import MESSAGE_LIMIT
 
 C_HEADER = "ofx_bridge/include/corridorkey_params.h"
@@ -25,7 +26,7 @@ CONSTANTS = {
     "token_size": (protocol.TOKEN_SIZE, "bytes of a session's token"),
     "side_limit": (protocol.SIDE_LIMIT, "pixels, width or height of a frame"),
     "slots": (protocol.SLOTS, "of a session, at most"),
-    "page": (protocol.PAGE, "bytes; every plane of a slot begins at a multiple of it"),
+    "page": (PAGE, "bytes; every plane of a slot begins at a multiple of it"),
     "header_size": (HEADER.size, "bytes at the start of a slot"),
 }
 MARKS = {

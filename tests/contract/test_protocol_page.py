@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from corridorkey_server import protocol
-from corridorkey_server.protocol import CODES, FEATURES, HEADER, LEASE, PRIORITIES, REPLIES, REQUESTS, TIMINGS, Layout
-from corridorkey_server.sessions import ANSWERS_KEPT
+from corridorkey_server.layout import HEADER, PAGE, Layout
+from corridorkey_server.protocol import CODES, FEATURES, LEASE, PRIORITIES, REPLIES, REQUESTS, TIMINGS
+from corridorkey_server.supervisor.sessions import ANSWERS_KEPT
 from corridorkey_server.wire import LENGTH_LIMIT, MESSAGE_LIMIT, Message
 
 REGION = re.compile(r"(<!-- rendered: (?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -74,7 +75,7 @@ def render_constants() -> str:
         ("side", protocol.SIDE_LIMIT, "pixels, largest width or height"),
         ("slots", protocol.SLOTS, "of a session, at most"),
         ("answers", ANSWERS_KEPT, "of a session that can be asked for again"),
-        ("page", protocol.PAGE, "bytes; planes begin at multiples of it"),
+        ("page", PAGE, "bytes; planes begin at multiples of it"),
     )
     return table(("constant", "value", "meaning"), rows)
 

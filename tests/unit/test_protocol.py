@@ -15,29 +15,26 @@ from hypothesis import strategies as st
 from corridorkey_models.errors import CheckpointError, CorridorKeyError, InputError, ResourceError
 from corridorkey_models.params import PARAMS
 from corridorkey_server import protocol
+from corridorkey_server.layout import HEADER, PAGE, SLOT_MARK, Layout
 from corridorkey_server.protocol import (
     CODES,
     FEATURES,
-    HEADER,
     LEASE,
     MARK,
     OLDEST,
-    PAGE,
     PRIORITIES,
     REPLIES,
     REQUESTS,
     SIDE_LIMIT,
-    SLOT_MARK,
     TIMINGS,
     TOKEN_SIZE,
     VERSION,
     Error,
     Hello,
     Key,
-    Layout,
     Superseded,
 )
-from corridorkey_server.scheduler import Priority
+from corridorkey_server.supervisor.scheduler import Priority
 from corridorkey_server.wire import U32, U64, Kind, Malformed, Message, decode
 
 ALL = {**REQUESTS, **REPLIES, **LEASE}

@@ -19,7 +19,7 @@ from .contract import MESSAGE_LIMIT, REGION_LIMIT, Peer, check_message
 
 if sys.platform == "linux" or not TYPE_CHECKING:
     from .memfd import Region, is_sealed
-    from .posix import lock, memory_bytes, more_descriptors, user
+    from .posix import control_endpoint, dial, lock, memory_bytes, more_descriptors, user
 
 # Checked for the system that it runs on; the module itself can be read anywhere.
 assert sys.platform == "linux" or not TYPE_CHECKING
@@ -32,6 +32,8 @@ __all__ = [
     "Peer",
     "Region",
     "connect",
+    "control_endpoint",
+    "dial",
     "end_with_parent",
     "inherited",
     "lock",

@@ -33,7 +33,7 @@ if sys.platform != "win32" or not TYPE_CHECKING:
     import _posixshmem  # type: ignore[import-not-found]
     import resource
 
-    from .posix import lock, memory_bytes, more_descriptors, user
+    from .posix import control_endpoint, dial, lock, memory_bytes, more_descriptors, user
 
 # Checked for the systems that it runs on; the module itself can be read anywhere.
 assert sys.platform != "win32" or not TYPE_CHECKING
@@ -46,6 +46,8 @@ __all__ = [
     "Peer",
     "Region",
     "connect",
+    "control_endpoint",
+    "dial",
     "end_with_parent",
     "inherited",
     "lock",

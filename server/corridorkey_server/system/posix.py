@@ -61,6 +61,18 @@ def _connect(connection: socket.socket, path: str, deadline: float) -> None:
             return
 
 
+def control_endpoint(path: str | os.PathLike[str]) -> str:
+    """Return where ZeroMQ is to listen, so that `dial` with the same path reaches it."""
+    return f"ipc://{os.fspath(path)}"
+
+
+def dial(path: str | os.PathLike[str], timeout: float) -> socket.socket:
+    """Return a stream socket connected to who listens at `control_endpoint(path)`; raises as `connect` does."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connect(connection, path, timeout)
+    return connection
+
+
 def lock(path: str | os.PathLike[str]) -> int | None:
     """Lock a file, made if it is not there, and return its descriptor, or None if another holds the lock.
 

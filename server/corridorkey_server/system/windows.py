@@ -4,6 +4,7 @@ No Windows has run this. The connections are plain TCP on 127.0.0.1 and are test
 inherited handles are written from the manuals. Open until a Windows machine was asked:
 
 - that only the user's own processes can open a named mapping of the "Local" namespace made with default rights;
+- how the daemon is to know who sent a message: ZeroMQ tells no user over TCP, so it refuses them all for now;
 - that a socket's handle, inherited by number, works in a child that Python started with a list of handles.
 
 Known to be less than on Linux: what proves who is at the other end is a secret in a file of the user's own profile,
@@ -44,6 +45,8 @@ __all__ = [
     "Peer",
     "Region",
     "connect",
+    "control_endpoint",
+    "dial",
     "end_with_parent",
     "inherited",
     "lock",
@@ -195,6 +198,19 @@ def connect(path: str | os.PathLike[str], timeout: float) -> Channel:
         connection.close()
         raise
     return Channel(connection)
+
+
+def control_endpoint(path: str | os.PathLike[str]) -> str:
+    """See `posix.control_endpoint`; the file at `path` tells the port. libzmq has no other local sockets here."""
+    with socket.create_server((_HERE, 0)) as free:
+        port = free.getsockname()[1]
+    _publish(Path(path), str(port))
+    return f"tcp://{_HERE}:{port}"
+
+
+def dial(path: str | os.PathLike[str], timeout: float) -> socket.socket:
+    """See `posix.dial`."""
+    return socket.create_connection((_HERE, int(Path(path).read_text())), timeout)
 
 
 def peer(channel: Channel) -> Peer:

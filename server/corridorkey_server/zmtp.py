@@ -1,0 +1,160 @@
+"""The client's end of a ZeroMQ connection, spoken on the wire: ZMTP 3.0, mechanism NULL, a DEALER over a stream socket.
+
+libzmq would hand every message through a thread of its own, twice a round trip, and takes longer to load than
+`ckey ps` to answer. Nothing is read without a limit, and nothing waits longer than it is told.
+
+    greeting   FF 8x00 7F | 03 00 | "NULL" padded to 20 | 00 | 31x00
+    command    flags 04, size, body; the first is READY with the socket's type
+    frame      flags, size, body; flags: 1 more frames follow, 2 size is 8 bytes, big-endian, instead of 1
+"""
+
+import select
+import socket
+import time
+from collections import deque
+
+from .wire import MESSAGE_LIMIT
+
+_MORE, _LONG, _COMMAND = 1, 2, 4
+_GREETING = b"\xff" + bytes(8) + b"\x7f" + b"\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
+_READY = b"\x05READY\x0bSocket-Type" + len(b"DEALER").to_bytes(4, "big") + b"DEALER"
+_FRAMES = 8  # frames of one message, at most
+_SEND = 2.0  # seconds within which the other side has to take what is sent
+_CHUNK = 65536
+
+
+class Dealer:
+    """One connection to a ROUTER. Not for use by several threads at once."""
+
+    def __init__(self, connection: socket.socket, timeout: float) -> None:
+        """Shake hands over a connected socket, which is the Dealer's from here on, and closed if that fails.
+
+        Raises:
+            ConnectionError: the other side is gone, or speaks something else.
+            TimeoutError: it said nothing for `timeout` seconds.
+        """
+        self._connection = connection
+        self._received = bytearray()
+        self._parts: list[bytes] = []
+        self._messages: deque[list[bytes]] = deque()
+        try:
+            connection.setblocking(False)
+            self._shake_hands(time.monotonic() + timeout)
+        except BaseException:
+            connection.close()
+            raise
+
+    def fileno(self) -> int:
+        """Return what turns readable when something has come or the other side is gone."""
+        return self._connection.fileno()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def send(self, *frames: bytes) -> None:
+        """Send one message.
+
+        Raises:
+            ConnectionError: the other side is gone, or takes nothing any more.
+        """
+        last = len(frames) - 1
+        self._send_all(b"".join(_frame(_MORE if index < last else 0, frame) for index, frame in enumerate(frames)))
+
+    def receive(self) -> list[bytes] | None:
+        """Return the frames of the next message that has come whole, None if there is none yet; never waits.
+
+        Raises:
+            ConnectionError: the other side is gone, or speaks something else; what it said before was returned.
+        """
+        self._take_frames()
+        if not self._messages:
+            self._read()
+            self._take_frames()
+        return self._messages.popleft() if self._messages else None
+
+    def _shake_hands(self, until: float) -> None:
+        self._send_all(_GREETING + _frame(_COMMAND, _READY))
+        while len(self._received) < len(_GREETING):
+            self._wait(until)
+        greeting = bytes(self._received[: len(_GREETING)])
+        if (greeting[0], greeting[9], greeting[10] >= 3, greeting[12:32]) != (0xFF, 0x7F, True, _GREETING[12:32]):
+            raise ConnectionError("the other side speaks no ZMTP 3 without a mechanism")
+        del self._received[: len(_GREETING)]
+        while (command := self._take_frame()) is None:
+            self._wait(until)
+        if not command[0] & _COMMAND or not command[1].startswith(b"\x05READY"):
+            raise ConnectionError("the other side is not ready")
+
+    def _wait(self, until: float) -> None:
+        if not select.select([self], [], [], max(0.0, until - time.monotonic()))[0]:
+            raise TimeoutError("the other side says nothing")
+        self._read()
+
+    def _read(self) -> None:
+        try:
+            data = self._connection.recv(_CHUNK)
+        except BlockingIOError:
+            return
+        if not data:
+            raise ConnectionError("the other side is gone")
+        self._received += data
+
+    def _take_frames(self) -> None:
+        """Sort what has come into messages; commands are answered, not returned."""
+        while (taken := self._take_frame()) is not None:
+            flags, body = taken
+            if flags & _COMMAND:
+                self._answer(body)
+                continue
+            self._parts.append(body)
+            if len(self._parts) > _FRAMES:
+                raise ConnectionError("a message has too many frames")
+            if not flags & _MORE:
+                self._messages.append(self._parts)
+                self._parts = []
+
+    def _take_frame(self) -> tuple[int, bytes] | None:
+        """Return flags and body of the first frame that has come whole, None if there is none."""
+        if not self._received:
+            return None
+        flags = self._received[0]
+        head = 9 if flags & _LONG else 2
+        if len(self._received) < head:
+            return None
+        size = int.from_bytes(self._received[1:head], "big")
+        if size > MESSAGE_LIMIT:
+            raise ConnectionError(f"a frame of {size} bytes is more than {MESSAGE_LIMIT}")
+        if len(self._received) < head + size:
+            return None
+        body = bytes(self._received[head : head + size])
+        del self._received[: head + size]
+        return flags, body
+
+    def _answer(self, command: bytes) -> None:
+        # PING: two bytes of time to live, then what the PONG has to repeat.
+        if command.startswith(b"\x04PING"):
+            self._send_all(_frame(_COMMAND, b"\x04PONG" + command[7:]))
+
+    def _send_all(self, data: bytes) -> None:
+        until = time.monotonic() + _SEND
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[self._connection.send(rest) :]
+            except BlockingIOError:
+                left = until - time.monotonic()
+                if left <= 0:
+                    raise ConnectionError("the other side takes nothing any more") from None
+                select.select([], [self], [], left)
+
+
+def _frame(flags: int, body: bytes) -> bytes:
+    """Return a frame.
+
+    >>> _frame(_MORE, b"CKP1").hex(), _frame(0, bytes(300))[:9].hex()
+    ('0104434b5031', '02000000000000012c')
+    """
+    if len(body) < 256:
+        return bytes((flags, len(body))) + body
+    return bytes((flags | _LONG,)) + len(body).to_bytes(8, "big") + body
