@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from corridorkey_server.scheduler import AGING, Job, Priority, Scheduler
+from corridorkey_server.supervisor.scheduler import AGING, Job, Priority, Scheduler
 
 INTERACTIVE, PREVIEW, BATCH = Priority
 ANNA, BEN, CLEO = 1, 2, 3
