@@ -1,10 +1,14 @@
 """Options and fixtures that every test can use."""
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from daemons import EchoDaemon
 
 # A busy machine is no failure.
 settings.register_profile("steady", deadline=None, derandomize=True)
@@ -14,6 +18,13 @@ settings.load_profile("steady")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add --update, which rewrites what is rendered and checked in instead of comparing it."""
     parser.addoption("--update", action="store_true", help="rewrite rendered files that are checked in")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let no test find the daemon of whoever runs the tests."""
+    folder = tempfile.TemporaryDirectory(prefix="ckey-")
+    config.add_cleanup(folder.cleanup)
+    os.environ["CKEY_RUNTIME"] = f"{folder.name}/none"
 
 
 @pytest.fixture
@@ -32,3 +43,17 @@ def root() -> Path:
 def rounds() -> int:
     """How often a repetition runs: 1 in `make test`, 50 in `make soak`."""
     return int(os.environ.get("CKEY_SOAK_ROUNDS", "1"))
+
+
+@pytest.fixture
+def runtime() -> Iterator[Path]:
+    """A runtime folder that is not there yet; pytest's own folders are too long for a socket's path."""
+    with tempfile.TemporaryDirectory(prefix="ckey-") as folder:
+        yield Path(folder) / "run"
+
+
+@pytest.fixture
+def daemon(runtime: Path) -> Iterator[EchoDaemon]:
+    """A daemon that gives back what it gets."""
+    with EchoDaemon(runtime) as running:
+        yield running
