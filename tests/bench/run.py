@@ -13,6 +13,7 @@ AREAS = {
     "keyer": ("keyer_quality.py", "keyer_speed.py"),
     "network": ("network.py",),
     "sequence": ("sequence.py",),
+    "transport": ("transport.py",),
 }
 ABOUT = {
     "keyer": "The procedural keyer against classical keys on the synthetic shots, and the time before and after the "
@@ -21,6 +22,11 @@ ABOUT = {
     "sequence": "`ckey key` on HD frames from EXR to EXR and PNG, against the same Keyer on frames in memory. "
     "`device_standin` waits half a second a frame, as for an accelerator, and leaves the processor to the files; the "
     "network and the procedural keyer here run on the very cores that compress the files, whose work cannot be hidden.",
+    "transport": "A frame's way to the daemon and back without inference (a worker that copies the in plane to the "
+    "out plane), against a warm copy between two planes of the same size. `in_slot`: the host renders into the slot "
+    "and reads from it; `copied`: it copies in and out; `messages`: the same pixels inside ZeroMQ messages, for the "
+    "record. `small_frame`: a frame of 16x16, client to supervisor to worker and back; `hop`: that, less what the same "
+    "kind of worker takes when it is asked directly.",
 }
 LINE = re.compile(r"^figure (\S+) (\S+) (\S+)(?: \(target (\S+) (\S+)\))?$")
 

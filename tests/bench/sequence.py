@@ -9,7 +9,8 @@ import torch
 from figures import figure, interleaved
 
 from corridorkey_models.greenformer import GreenFormer
-from corridorkey_models.keyer import Keyed, Keyer
+from corridorkey_models.keyed import Keyed
+from corridorkey_models.keyer import Keyer
 from corridorkey_models.params import Params
 from corridorkey_models.predictors import Network, Procedural
 from corridorkey_models.synthetic import ShotSpec, Truth, render
