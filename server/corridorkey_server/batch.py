@@ -1,7 +1,7 @@
 """Keys a range of frames from files to files: idempotent, resumable, bounded in memory.
 
 Reading, keying and writing overlap: a few frames are read ahead and a few wait to be written. A frame is skipped
-when its files say that they were keyed from the same thing. Knows files and a Keyer, but no model and no device.
+when its files say that they were keyed from the same thing. Knows files and what keys them, but no model and no device.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from corridorkey_models import __version__
 from corridorkey_models.errors import Cancelled, CorridorKeyError, InputError
-from corridorkey_models.keyer import KEYING_VERSION, Keyed, Keyer, Masks, Pixels
+from corridorkey_models.keyed import KEYING_VERSION, FrameKeyer, Keyed, Masks, Pixels
 from corridorkey_models.params import Params
 from corridorkey_models.view import preview
 
@@ -32,6 +32,7 @@ from .footage.publish import sweep
 from .footage.sequence import Sequence
 from .footage.stills import read_png_text, write_png8
 from .footage.tags import INTEROP_IDS
+from .link import DaemonLost
 from .progress import FrameProgress
 
 PASSES = ("fg", "matte", "processed", "comp")
@@ -94,7 +95,7 @@ class Summary:
         skipped: frames that were keyed from the same thing before.
         failed: why a frame could not be keyed.
         notes: what an artist should know, with the frames that it holds for.
-        stopped: the range was asked to stop before its end.
+        stopped: the range ended early: it was asked to, or what keys is gone.
     """
 
     keyed: list[int] = field(default_factory=list)
@@ -126,10 +127,10 @@ class _Loaded:
     masks: Masks
 
 
-def key_range(job: Job, keyer: Keyer, progress: FrameProgress, stop: threading.Event) -> Summary:
+def key_range(job: Job, keyer: FrameKeyer, progress: FrameProgress, stop: threading.Event) -> Summary:
     """Key every frame of the job's plate, and return how it went.
 
-    A frame that cannot be read or keyed is recorded and the others go on.
+    A frame that cannot be read or keyed is recorded and the others go on, unless what keys is gone.
 
     Args:
         stop: set it, from a signal handler for instance, and the range ends within one block of the network; the
@@ -148,7 +149,7 @@ def key_range(job: Job, keyer: Keyer, progress: FrameProgress, stop: threading.E
     with _pool(readers) as reading, _pool(2) as writing:
         writes = _Writes(job, summary, progress, writing)
         try:
-            for frame, future in _read_ahead(job, keyer.predictor.identity, reading):
+            for frame, future in _read_ahead(job, keyer.identity, reading):
                 if summary.stopped:
                     break
                 _key_frame(job, keyer, (frame, future), writes, stop)
@@ -159,7 +160,7 @@ def key_range(job: Job, keyer: Keyer, progress: FrameProgress, stop: threading.E
 
 
 def _key_frame(
-    job: Job, keyer: Keyer, ahead: "tuple[int, Future[_Loaded | None]]", writes: "_Writes", stop: threading.Event
+    job: Job, keyer: FrameKeyer, ahead: "tuple[int, Future[_Loaded | None]]", writes: "_Writes", stop: threading.Event
 ) -> None:
     frame, future = ahead
     try:
@@ -174,6 +175,8 @@ def _key_frame(
     except CorridorKeyError as error:
         writes.summary.failed[frame] = error
         writes.record(frame, "failed")
+        # The others would fail for the same reason, each only after a wait.
+        writes.summary.stopped |= isinstance(error, DaemonLost)
 
 
 def _check(stop: threading.Event) -> None:
@@ -330,7 +333,7 @@ def _matching(image: Image, name: str, plate: Image, window: Window) -> Pixels:
     return image.framed(replace(window, x=window.x - ours.x + theirs.x, y=window.y - ours.y + theirs.y))
 
 
-def _key(job: Job, loaded: _Loaded, keyer: Keyer, progress: FrameProgress, stop: threading.Event) -> Keyed:
+def _key(job: Job, loaded: _Loaded, keyer: FrameKeyer, progress: FrameProgress, stop: threading.Event) -> Keyed:
     def watch(stage: str, fraction: float) -> None:
         _check(stop)
         progress.working(loaded.frame, stage, fraction)

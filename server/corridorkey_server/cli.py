@@ -18,6 +18,12 @@ from .terminal import say
 COMMANDS = {
     "key": "key a frame, a sequence or a movie",
     "demo": "render a synthetic shot, key it, and print the error against the truth",
+    "start": "start the daemon, which holds the model for all programs",
+    "stop": "stop the daemon",
+    "ps": "show what the daemon does, and for whom",
+    "status": "say how the daemon is, also as JSON",
+    "unload": "give the daemon's memory back until the next frame",
+    "serve": "run the daemon in this terminal",
     "pull": "download CorridorKey's weights, or take them from a file",
     "models": "list the weights that are installed",
     "params": "print the parameter table",

@@ -3,9 +3,13 @@
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TextIO
+from types import TracebackType
+from typing import Self, TextIO
+
+_LONG, _AGAIN = 1.0, 5.0  # seconds until a wait is told, and between two lines on it
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
@@ -30,3 +34,31 @@ def stop_on_interrupt(stop: threading.Event) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+class LongWait:
+    """Says what is waited for once it takes more than a second, and then every few seconds.
+
+    Attributes:
+        text: what is waited for; may be changed meanwhile.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._tell, name="long wait", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _tell(self) -> None:
+        began = time.monotonic()
+        pause = _LONG
+        while not self._over.wait(pause):
+            say(f"{self.text} ({time.monotonic() - began:.0f} s)")
+            pause = _AGAIN

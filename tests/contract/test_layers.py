@@ -1,6 +1,7 @@
 """The import rules of the architecture: who may know whom."""
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -40,6 +41,17 @@ def test_only_the_worker_imports_torch_in_the_server(root: Path) -> None:
     assert found == ["worker.py"]
 
 
+@pytest.mark.parametrize(
+    "module",
+    [f"{MODELS}.{name}" for name in ("color", "hint", "keyed", "view")] + [f"{SERVER}.batch"],
+)
+def test_clients_of_a_daemon_load_no_torch(module: str) -> None:
+    """What a range is keyed with through a daemon needs no torch, with all that it imports."""
+    script = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+
+
 def test_the_table_and_the_errors_import_nothing_but_python(root: Path) -> None:
     """The parameter table can be read by anything: it does no I/O and needs no package."""
     for name in PURE:
@@ -53,17 +65,20 @@ def test_no_module_is_named_after_nothing(root: Path) -> None:
     assert BANNED_NAMES & {path.stem for path in sources(root)} == set()
 
 
-@pytest.mark.parametrize("command", [["params"], ["--version"], ["models"]])
+LIGHT = ("params", "--version", "models", "ps", "status", "stop", "unload", "start --help", "serve --help")
+
+
+@pytest.mark.parametrize("command", [words.split() for words in LIGHT])
 def test_light_commands_load_nothing_heavy(command: list[str], tmp_path: Path) -> None:
-    """Listing parameters or weights does not wait for torch."""
+    """Listing parameters or weights, or asking a daemon, does not wait for torch."""
     script = (
         "import sys; from corridorkey_server.cli import main\n"
         "try: main(sys.argv[1:])\n"
         "except SystemExit: pass\n"
-        "heavy = {'torch', 'numpy', 'OpenImageIO', 'OpenEXR', 'scipy'} & set(sys.modules)\n"
+        "heavy = {'torch', 'numpy', 'OpenImageIO', 'OpenEXR', 'scipy', 'rich'} & set(sys.modules)\n"
         "sys.exit(f'loaded {heavy}' if heavy else 0)"
     )
-    environment = {"CKEY_MODELS": str(tmp_path), "PATH": ""}
+    environment = {"CKEY_MODELS": str(tmp_path), "CKEY_RUNTIME": os.environ["CKEY_RUNTIME"], "PATH": ""}
     ran = subprocess.run(
         [sys.executable, "-c", script, *command], capture_output=True, text=True, env=environment, check=False
     )

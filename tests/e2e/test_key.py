@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from corridorkey_models.keyer import Pixels
 from corridorkey_models.params import PARAMS, Params
 from corridorkey_models.synthetic import ShotSpec, Truth, render
 from corridorkey_server import worker
@@ -21,11 +20,10 @@ from corridorkey_server.footage.exr import read_exr, read_exr_header, time_code,
 from corridorkey_server.footage.picture import Image, Window
 from corridorkey_server.footage.stills import write_png8
 from made_up_weights import made_up_state_dict
+from shots import RGB, SIZE, write_hint, write_plate
 from small_checkpoint import save_published
 
 FRAMES = (1001, 1002, 1003, 1004)
-SIZE = Window(0, 0, 192, 108)
-RGB = ("R", "G", "B")
 Shot = tuple[Path, Truth]
 
 
@@ -42,18 +40,6 @@ def shot(tmp_path: Path, truth: Truth) -> Path:
         write_plate(tmp_path / "plate" / f"plate.{frame}.exr", truth.plate * (1 + frame % 10 / 100))
         write_hint(tmp_path / "hint" / f"hint.{frame}.exr", truth.hint)
     return tmp_path
-
-
-def write_plate(path: Path, pixels: Pixels, window: Window = SIZE, metadata: dict[str, object] | None = None) -> None:
-    """Write a float plate over `window` of the SIZE frame."""
-    like = Image(pixels, RGB, window, SIZE, metadata=metadata or {})
-    write_exr(path, pixels, RGB, like=like)
-
-
-def write_hint(path: Path, hint: Pixels) -> None:
-    """Write a one-channel hint."""
-    window = Window(0, 0, hint.shape[1], hint.shape[0])
-    write_exr(path, hint[..., None], ("A",), like=Image(hint[..., None], ("A",), window, window))
 
 
 def key(shot: Path, *options: str, hint: bool = True) -> int:

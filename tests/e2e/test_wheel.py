@@ -28,6 +28,7 @@ def binaries(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(binaries: Path, folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run the installed ckey in `folder`, away from the checkout."""
     environment = {"PATH": os.environ["PATH"], "CKEY_MODELS": str(folder / "models"), "HOME": str(folder)}
+    environment |= {"CKEY_RUNTIME": os.environ["CKEY_RUNTIME"]}
     command = [str(binaries / "ckey"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
 

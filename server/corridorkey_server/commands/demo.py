@@ -1,13 +1,16 @@
-"""Render a short synthetic green-screen shot, key it, and print the error against the truth.
+"""Render a short synthetic green-screen shot, key it through the daemon, and print the error against the truth.
 
 The shot has hair, motion blur, soft focus, glass, highlights above 1, an uneven screen with markers, spill and noise.
-OUT gets the shot (plate/, hint/), the results as `ckey key` writes them, and contact_sheet.png.
+OUT gets the shot (plate/, hint/), the results as `ckey key` writes them, and contact_sheet.png. Where no daemon runs,
+the demo starts one of its own and stops it at the end.
 """
 
 import argparse
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,14 +26,19 @@ from corridorkey_models.errors import Cancelled, ResourceError
 from corridorkey_models.params import Params
 from corridorkey_models.synthetic import ShotSpec, Truth, encode_srgb, render
 
-from .. import worker
 from ..batch import Inputs, Job, key_range
+from ..client import Client, DaemonKeyer
 from ..footage.exr import read_exr, write_exr
 from ..footage.picture import Image, Window
 from ..footage.sequence import open_sequence
 from ..footage.stills import write_png8
+from ..launch import private
+from ..model_names import PROCEDURAL, full_name
 from ..progress import show_frames
-from ..terminal import stop_on_interrupt
+from ..rendezvous import Rendezvous, here
+from ..settings import Settings
+from ..terminal import LongWait, stop_on_interrupt
+from ..workplace import ThroughDaemon, TimedKeyer, find_daemon
 
 FIRST_FRAME = 1001
 _TILE = (640, 360)
@@ -63,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--out", type=Path, default=Path("demo"), help="folder for the shot and the results")
     parser.add_argument("--frames", type=_count, default=6, help="how many frames, 1 to 1000")
     parser.add_argument("--screen", choices=("green", "blue"), default="green", help="colour of the screen")
-    parser.add_argument("--model", default=worker.PROCEDURAL, help="procedural, corridorkey or a checkpoint file")
+    parser.add_argument("--model", default=PROCEDURAL, help="procedural, corridorkey or a checkpoint file")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
 
 
@@ -75,25 +83,75 @@ def _count(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Render, key, compare, and return the exit code."""
-    keyer = worker.open_keyer(args.model, args.screen, args.device)
     spec = ShotSpec(screen=args.screen, noise=True)
     frames = range(FIRST_FRAME, FIRST_FRAME + args.frames)
-    with show_frames(len(frames)) as progress:
-        for frame in frames:
-            progress.working(frame, "rendering", 0.0)
-            _shoot(_render(spec, frame), frame, args.out)
-            progress.done(frame, "rendered")
-    job, stop = _job(args), threading.Event()
-    with stop_on_interrupt(stop), show_frames(len(frames)) as progress:
-        summary = key_range(job, keyer, progress, stop)
-    if summary.stopped or summary.failed:
-        raise next(iter(summary.failed.values()), Cancelled("stopped."))
+    with _daemon(args.device) as daemon:
+        job, times = _key(daemon, args, spec, frames)
     _print_errors([_compare(job, frame, _render(spec, frame)) for frame in frames], args.model)
     middle = frames[len(frames) // 2]
     sheet = args.out / "contact_sheet.png"
     _write_sheet(sheet, _tiles(job, middle, _render(spec, middle)))
-    sys.stdout.write(f"Look at {sheet}; the results are in {args.out}/fg, matte, processed and comp.\n")
+    sys.stdout.write(f"{times}\nLook at {sheet}; the results are in {args.out}/fg, matte, processed and comp.\n")
     return 0
+
+
+@dataclass(frozen=True)
+class _Daemon:
+    """The daemon that keys: `is_own` if it was started at `began`, for this demo alone."""
+
+    place: Rendezvous
+    is_own: bool
+    began: float
+
+
+@contextmanager
+def _daemon(device: str) -> Iterator[_Daemon]:
+    began = time.monotonic()
+    client = find_daemon("ckey demo", device)
+    if client is not None:
+        client.close()
+        yield _Daemon(here(), False, began)
+        return
+    # However long the rendering takes, the model stays.
+    with private(Settings(device=device, keep_alive=-1).options()) as place:
+        yield _Daemon(place, True, began)
+
+
+def _key(daemon: _Daemon, args: argparse.Namespace, spec: ShotSpec, frames: range) -> tuple[Job, str]:
+    """Render the shot and key it; return what was keyed, and the times to the first frame in words."""
+    with Client("ckey demo", daemon.place) as client:
+        model = full_name(args.model)
+        keyer = ThroughDaemon(client).open(model, args.screen)
+        opening = time.monotonic() - daemon.began
+        _shoot_all(spec, frames, args.out)
+        job, stop = _job(args), threading.Event()
+        timed = TimedKeyer(keyer, time.monotonic() - opening)
+        with stop_on_interrupt(stop), show_frames(len(frames)) as progress:
+            summary = key_range(job, timed, progress, stop)
+    if summary.failed or summary.stopped:
+        raise next(iter(summary.failed.values()), Cancelled("stopped."))
+    how = "cold (daemon, worker and model started)" if daemon.is_own else "through the daemon that ran already"
+    again = _key_again(daemon.place, model, job)
+    return job, f"time to first frame: {timed.first:.1f} s {how}, {again:.1f} s with the daemon warm"
+
+
+def _key_again(place: Rendezvous, model: str, job: Job) -> float:
+    """Key the first frame in a session of its own, and return the seconds it took from before the session on."""
+    began = time.monotonic()
+    with Client("ckey demo, again", place) as client, LongWait("keying the first frame again"):
+        keyer = DaemonKeyer(client, model, job.params.screen)
+        # Mirrored, as the daemon would answer with the prediction that it kept otherwise.
+        plate, hint = (sequence.read(FIRST_FRAME).pixels[:, ::-1] for _, sequence in job.inputs.named())
+        keyer.key(plate, hint, job.params)
+    return time.monotonic() - began
+
+
+def _shoot_all(spec: ShotSpec, frames: range, out: Path) -> None:
+    with show_frames(len(frames)) as progress:
+        for frame in frames:
+            progress.working(frame, "rendering", 0.0)
+            _shoot(_render(spec, frame), frame, out)
+            progress.done(frame, "rendered")
 
 
 @lru_cache(maxsize=8)

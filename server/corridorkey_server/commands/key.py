@@ -2,11 +2,13 @@
 
 PLATE and the other inputs are a pattern (plate.%04d.exr, plate.####.exr, plate.@@@@.exr), a folder, one file or a
 movie. OUT gets fg/ (straight, linear), matte/, processed/ (premultiplied, linear) as OpenEXR and comp/ as PNG.
-Frames that are already keyed from the same thing are skipped. Exit code 0: done, 1: try again, 2: wrong input.
+Frames that are already keyed from the same thing are skipped. If a daemon runs, it keys: the model is loaded once for
+all programs. Exit code 0: done, 1: try again, 2: wrong input.
 """
 
 import argparse
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +16,16 @@ from corridorkey_models import color
 from corridorkey_models.errors import InputError
 from corridorkey_models.params import PARAMS, Param, Params
 
-from .. import worker
 from ..batch import Inputs, Job, Summary, key_range, require_color
 from ..footage.exr import COMPRESSIONS, ExrOptions
 from ..footage.frame_range import format_frames, parse_frames
 from ..footage.paths import given_path
 from ..footage.picture import Image
 from ..footage.sequence import Sequence, check_covers, open_sequence
+from ..model_names import CORRIDORKEY, full_name
 from ..progress import show_frames
 from ..terminal import say, stop_on_interrupt
+from ..workplace import TimedKeyer, Workplace, find_workplace
 from .params import describe_range, describe_value
 
 USAGE = "ckey key PLATE [--hint HINT|auto] -o OUT [options]"
@@ -40,8 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", help="frames, for example 1001-1100x2,1200, or --frames=-5--1; all if not given")
     parser.add_argument("--layer", help="layer or part of a multi-layer EXR plate")
     parser.add_argument("--hint-layer", help="layer, part or channel of the hint, for example matte.A")
-    parser.add_argument("--model", default=worker.CORRIDORKEY, help="corridorkey, procedural or a checkpoint file")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument("--model", default=CORRIDORKEY, help="corridorkey, procedural or a checkpoint file")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps; a daemon keys only if it is on it")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--start", action="store_true", help="start the daemon if none runs")
+    where.add_argument("--no-daemon", action="store_true", help="key in this process, whatever runs")
     parser.add_argument("--compression", default="zip", choices=COMPRESSIONS, help="of the EXR files")
     parser.add_argument("--depth", default="half", choices=("half", "float"), help="of the EXR files")
     parser.add_argument("--matte-channels", default="A", choices=("A", "RGB", "RGBA"), help="of the matte files")
@@ -64,16 +70,21 @@ def _option(param: Param) -> dict[str, Any]:
 
 def run(args: argparse.Namespace) -> int:
     """Key the range and return the exit code."""
+    began = time.monotonic()
     given = {p.name: value for p in PARAMS if (value := getattr(args, f"param_{p.name}")) is not None}
     values = _OWN_DEFAULTS | given
     _check_request(args, values)
-    inputs = _open(args)
-    job, explained = _decide(inputs, values, args)
-    keyer = worker.open_keyer(args.model, job.params.screen, args.device)
-    say(f"{inputs.plate.describe()}: {explained}, model {args.model}")
-    stop = threading.Event()
-    with stop_on_interrupt(stop), show_frames(len(inputs.plate.frames)) as progress:
-        summary = key_range(job, keyer, progress, stop)
+    model, inputs = full_name(args.model), _open(args)
+    with find_workplace(args.device, args.no_daemon, args.start) as workplace:
+        job, explained = _decide(inputs, values, args, workplace)
+        keyer = TimedKeyer(workplace.open(model, job.params.screen), began)
+        say(f"{inputs.plate.describe()}: {explained}, model {args.model}, {workplace.describe()}")
+        stop = threading.Event()
+        with stop_on_interrupt(stop), show_frames(len(inputs.plate.frames)) as progress:
+            summary = key_range(job, keyer, progress, stop)
+    if keyer.first is not None:
+        loading = workplace.loading + keyer.loading
+        say(f"first frame after {keyer.first:.1f} s, {loading:.1f} s of them to load the model")
     return _conclude(summary, inputs.plate)
 
 
@@ -120,7 +131,7 @@ def _open_other(plate: Sequence, text: str, layer: str | None) -> Sequence:
     return other
 
 
-def _decide(inputs: Inputs, values: dict[str, str], args: argparse.Namespace) -> tuple[Job, str]:
+def _decide(inputs: Inputs, values: dict[str, str], args: argparse.Namespace, workplace: Workplace) -> tuple[Job, str]:
     """Settle working space, output space and screen for the whole range."""
     assumed = values.get("working_space", "auto") == "auto"
     screen, space, reason = values["screen"], values.get("working_space", "auto"), "given"
@@ -128,7 +139,7 @@ def _decide(inputs: Inputs, values: dict[str, str], args: argparse.Namespace) ->
         frame, first = _first_readable(inputs.plate)
         require_color(first)
         space, reason = (_working_space(first), first.space_reason) if assumed else (space, reason)
-        screen = _detect(first, space, frame) if screen == "auto" else screen
+        screen = _detect(first, space, frame, workplace) if screen == "auto" else screen
     output = values.get("output_space", "same")
     decided = {
         "working_space": space,
@@ -158,8 +169,8 @@ def _working_space(image: Image) -> str:
     return image.working_space
 
 
-def _detect(image: Image, space: str, frame: int) -> str:
-    found = worker.detect_screen(image.framed(image.display_window), space)
+def _detect(image: Image, space: str, frame: int, workplace: Workplace) -> str:
+    found = workplace.detect_screen(image.framed(image.display_window), space)
     if found is None:
         raise InputError(f"no green or blue screen was found in frame {frame}; name it with --screen.")
     return found

@@ -1,0 +1,70 @@
+"""Stop the daemon after the frame that it keys, and wait until it is gone with all its memory.
+
+Frames that wait are given back to their clients. Ctrl-C ends the waiting, not the stopping.
+"""
+
+import argparse
+import os
+import signal
+import sys
+from typing import Any
+
+from ..launch import stop
+from ..link import DaemonLost, Link, NoDaemon
+from ..rendezvous import here
+from ..terminal import LongWait, say
+from .ps import read_facts
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `ckey stop`."""
+    parser.add_argument("--now", action="store_true", help="do not let it finish the frame that it keys")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Stop it, and return the exit code; it is no failure if none runs.
+
+    Raises:
+        ResourceError: it does not answer.
+        InputError: the runtime folder is not safe to use.
+    """
+    try:
+        link = Link(here(), visit=True)
+    except (NoDaemon, DaemonLost):
+        sys.stdout.write("no daemon runs.\n")
+        return 0
+    with link:
+        return _stop(link, args.now)
+
+
+def _stop(link: Link, now: bool) -> int:
+    pid = link.welcome.pid
+    try:
+        with LongWait(_reason(read_facts(link))):
+            if now:
+                _end_at_once(link, pid)
+            stop(link)
+    except DaemonLost:
+        pass
+    except KeyboardInterrupt:
+        say(f"no longer waiting; process {pid} ends after its frame, or at once with `ckey stop --now`.")
+        return 1
+    sys.stdout.write(f"the daemon has stopped (process {pid}).\n")
+    return 0
+
+
+def _reason(facts: dict[str, Any]) -> str:
+    running = facts["running"]
+    if running is None:
+        return "waiting for the daemon to end"
+    clients = {session["session"]: session["client"] for session in facts["sessions"]}
+    client = clients.get(running["session"]) or "a client"
+    return f"waiting for the frame that is being keyed for {client}, session {running['session']}"
+
+
+def _end_at_once(link: Link, pid: int) -> None:
+    """Do as a terminal does where somebody is in a hurry: ask twice."""
+    os.kill(pid, signal.SIGTERM)
+    # Its answer tells that it has seen the first signal, which the second must not come before.
+    read_facts(link)
+    os.kill(pid, signal.SIGINT)
