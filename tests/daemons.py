@@ -34,6 +34,10 @@ PARAMS = Params(working_space="linear_rec709")
 SIZES = ((64, 36), (16, 9), (160, 90), (31, 17), (320, 180))
 """Width and height of frames that are mixed."""
 
+GREETING = b"\xff" + bytes(7) + b"\x01\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
+READY = b"\x04\x1c\x05READY\x0bSocket-Type\x00\x00\x00\x06ROUTER"
+"""How a ROUTER shakes hands: ZMTP 3.0 without a mechanism."""
+
 Pixels = NDArray[float32]
 M = TypeVar("M", bound=Message)
 

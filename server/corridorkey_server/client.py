@@ -179,7 +179,10 @@ class Client:
             model: as `worker.open_keyer` takes it; empty leaves what is set. quality: likewise.
             watch: called while it is loaded; may raise Cancelled.
         """
-        self._configured = Configure(id=1, model=model, quality=quality, screen=screen)
+        before = self._configured or Configure(id=1)
+        self._configured = replace(
+            before, model=model or before.model, quality=quality or before.quality, screen=screen
+        )
         return self._again(lambda: self._configure(watch))
 
     def _configure(self, watch: Watch | None) -> Configured:
@@ -255,9 +258,9 @@ class Client:
         return ticket.answer
 
     def _ask_again(self, ticket: Ticket) -> None:
-        """Ask, now and then, whether a frame still waits for its turn."""
+        """Ask how a frame is that nothing was heard of for a while: it may wait, and its answer may be lost."""
         now = time.monotonic()
-        if ticket.stage == "queue" and now - ticket.asked > _ASK_AGAIN:
+        if now - max(ticket.asked, ticket.moved) > _ASK_AGAIN:
             ticket.asked = now
             with suppress(DaemonLost):
                 self._link.send(Again(id=self._link.next_id(), target=ticket.id))
@@ -279,7 +282,7 @@ class Client:
         return ticket
 
     def _hand_over(self, ticket: Ticket, number: int) -> None:
-        ticket.id = number
+        ticket.id, ticket.stage, ticket.fraction, ticket.moved = number, "queue", 0.0, time.monotonic()
         self._tickets[number] = ticket
         self._link.send(ticket.request(number, ticket.slot.hand_over()))
 
@@ -293,12 +296,20 @@ class Client:
 
     def _give_back(self, slot: ClientSlot) -> None:
         self._held.remove(slot)
+        self._send_back(slot.number)
+
+    def _send_back(self, number: int) -> None:
         # Not answered to anybody: if the daemon is gone, so is the slot, and the next call finds out.
         with suppress(DaemonLost):
-            self._link.send(SlotBack(id=self._link.next_id(), slot=slot.number))
+            self._link.send(SlotBack(id=self._link.next_id(), slot=number))
 
     def _take(self, message: Message) -> None:
         """Take up a message that nobody is waiting for."""
+        if isinstance(message, SlotReady):
+            # Whoever asked for it gave up; it is mapped when it is handed out again.
+            self._mappings.pop(message.gone, None)
+            self._send_back(message.slot)
+            return
         ticket = self._tickets.get(int(getattr(message, "id", 0)))
         # What a stopping daemon did not take is handed over again as soon as its end shows.
         if ticket is None or (isinstance(message, Error) and message.code == "draining"):
@@ -332,11 +343,13 @@ class Client:
             self._link.pump(min(reply.seconds, 0.5))
 
     def _view(self, reply: SlotReady, layout: Layout) -> Frame:
-        if reply.fresh:
-            self._mappings.pop(reply.gone, None)
+        self._mappings.pop(reply.gone, None)
+        if reply.slot not in self._mappings:
             region = self._link.region(reply.slot, time.monotonic() + ANSWER)
-            self._mappings[reply.slot] = region.map()
-            region.close()
+            try:
+                self._mappings[reply.slot] = region.map()
+            finally:
+                region.close()
         return view(self._mappings[reply.slot], layout)
 
     def _connect(self) -> Link:
@@ -374,6 +387,10 @@ class Client:
                     raise DaemonLost(
                         f"the daemon ended and was not back within {RECONNECT:.0f} s; start it with `ckey start`."
                     ) from error
+            except BaseException:
+                # What waits is known to that daemon in part: whoever goes on begins with it anew.
+                self._link.close()
+                raise
 
     def _restore(self) -> None:
         """Bring a new daemon to where the last one was; if it ends meanwhile, the next one can be brought there."""

@@ -109,13 +109,16 @@ class Daemon:
         if now < self._look_at_lock:
             return False
         self._look_at_lock = now + _FOLDER_EVERY
-        try:
-            is_ours = os.path.samestat(os.fstat(self._lock), self._place.lock.stat())
-        except OSError:
-            is_ours = False
+        is_ours = self._has_folder()
         if not is_ours:
             log.warning("the folder %s is not this daemon's any more", self._place.folder)
         return not is_ours
+
+    def _has_folder(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._lock), self._place.lock.stat())
+        except OSError:
+            return False
 
     def _turn(self) -> None:
         """Wait for whatever comes first, and deal with all that has come."""
@@ -221,13 +224,15 @@ class Daemon:
         # First the worker: when its clients see the daemon's end, the device's memory is free.
         self._crew.close()
         for session in self._sessions:
-            self._service.end(session)
+            # Its slots are not emptied: the client may be reading a result, or wait to hand over a frame again.
+            self._sessions.end(session)
         self._allocator.close()
         self._listener.close()
         self._control.close(linger=500)
         self._context.term()
-        for path in (self._place.control_path, Path(self._place.lease)):
-            path.unlink(missing_ok=True)
+        if self._has_folder():
+            for path in (self._place.control_path, Path(self._place.lease)):
+                path.unlink(missing_ok=True)
 
 
 def _lock(place: Rendezvous) -> int:

@@ -172,7 +172,7 @@ class Link:
         Raises:
             DaemonLost: the daemon has ended; what it said before was given.
         """
-        self._receive(timeout)
+        self._receive(0.0 if self._inbox else timeout)
         while self._inbox:
             self.other(self._inbox.popleft())
 
@@ -215,9 +215,16 @@ class Link:
 
     def region(self, slot: int, until: float) -> Region:
         """Return the region of a slot, which comes before the SLOT_READY that names it."""
-        while slot not in self.regions:
-            if not self._receive(max(0.0, until - time.monotonic())):
-                raise ResourceError("the daemon handed out no memory for the frame; see its log.")
+        self._opened()
+        # Only the lease is looked at: messages that have come for others wait.
+        self._lease.settimeout(max(0.001, until - time.monotonic()))
+        try:
+            while slot not in self.regions:
+                self._take_region()
+        except TimeoutError as error:
+            raise ResourceError("the daemon handed out no memory for the frame; see its log.") from error
+        finally:
+            self._lease.setblocking(False)
         return self.regions.pop(slot)
 
     def _token(self, timeout: float) -> bytes:

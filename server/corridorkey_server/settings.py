@@ -9,6 +9,7 @@ from corridorkey_models.errors import InputError
 from corridorkey_models.params import QUALITIES
 
 from .model_names import CORRIDORKEY, full_name
+from .wire import NUMBER_LIMIT
 
 WORKER = (sys.executable, "-m", "corridorkey_server.worker")
 """How a worker is started."""
@@ -98,6 +99,6 @@ def _bytes(text: str) -> int:
         size = float(text) * GIB
     except ValueError:
         size = 0.0
-    if not 1 <= size < 2**63:
+    if not 1 <= size <= NUMBER_LIMIT:
         raise InputError(f"--slot-memory is {text!r}; give a number of GiB above 0, for example 8 or 0.5.")
     return int(size)

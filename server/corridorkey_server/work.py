@@ -41,7 +41,7 @@ from .errands import (
 from .frames import Frame, view
 from .layout import Layout
 from .system import Channel, Region
-from .wire import Message, decode, shorten
+from .wire import Malformed, Message, decode, shorten
 
 log = logging.getLogger("ckey.worker")
 
@@ -96,6 +96,8 @@ class Worker:
         try:
             while (received := self._link.receive()) is not None:
                 self._take(decode(received[0], ERRANDS), received[1])
+        except (CorridorKeyError, Malformed, OSError):
+            log.exception("the link")
         finally:
             # The thread that keys may be deep inside a driver: only this ends it for certain.
             os._exit(0)

@@ -8,10 +8,10 @@ libzmq would hand every message through a thread of its own, twice a round trip,
     frame      flags, size, body; flags: 1 more frames follow, 2 size is 8 bytes, big-endian, instead of 1
 """
 
-import select
 import socket
 import time
 from collections import deque
+from contextlib import suppress
 
 from .wire import MESSAGE_LIMIT
 
@@ -21,6 +21,7 @@ _READY = b"\x05READY\x0bSocket-Type" + len(b"DEALER").to_bytes(4, "big") + b"DEA
 _FRAMES = 8  # frames of one message, at most
 _SEND = 2.0  # seconds within which the other side has to take what is sent
 _CHUNK = 65536
+_NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)  # a host may not ignore SIGPIPE
 
 
 class Dealer:
@@ -87,9 +88,12 @@ class Dealer:
             raise ConnectionError("the other side is not ready")
 
     def _wait(self, until: float) -> None:
-        if not select.select([self], [], [], max(0.0, until - time.monotonic()))[0]:
-            raise TimeoutError("the other side says nothing")
-        self._read()
+        # Not select.select: a host has more descriptors open than that can count.
+        self._connection.settimeout(max(0.001, until - time.monotonic()))
+        try:
+            self._read()
+        finally:
+            self._connection.setblocking(False)
 
     def _read(self) -> None:
         try:
@@ -137,16 +141,16 @@ class Dealer:
             self._send_all(_frame(_COMMAND, b"\x04PONG" + command[7:]))
 
     def _send_all(self, data: bytes) -> None:
-        until = time.monotonic() + _SEND
-        rest = memoryview(data)
-        while rest:
-            try:
-                rest = rest[self._connection.send(rest) :]
-            except BlockingIOError:
-                left = until - time.monotonic()
-                if left <= 0:
-                    raise ConnectionError("the other side takes nothing any more") from None
-                select.select([], [self], [], left)
+        self._connection.settimeout(_SEND)
+        try:
+            self._connection.sendall(data, _NO_SIGNAL)
+        except TimeoutError as error:
+            # What followed half a frame would be taken for its rest.
+            with suppress(OSError):
+                self._connection.shutdown(socket.SHUT_WR)
+            raise ConnectionError("the other side takes nothing any more") from error
+        finally:
+            self._connection.setblocking(False)
 
 
 def _frame(flags: int, body: bytes) -> bytes:

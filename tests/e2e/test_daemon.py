@@ -338,6 +338,17 @@ def test_unload_ends_the_worker_and_the_next_frame_brings_it_back(daemon: EchoDa
         assert daemon.worker() not in (0, worker)
 
 
+def test_unload_while_a_worker_starts_forgets_no_frame(daemon: EchoDaemon, client: Client) -> None:
+    """What waits for the worker that is ended before it was ready gets the next one."""
+    with Link(daemon.place, visit=True) as visit, client.slot(64, 36) as slot:
+        ask(visit, Done, Unload)
+        ticket = submit(client, slot)
+        eventually(daemon.worker, "a worker is started for it")
+        assert ask(visit, Done, Unload).found
+        eventually(lambda: client.poll(ticket), "the frame is keyed")
+        assert isinstance(ticket.answer, Result)
+
+
 def test_an_idle_worker_is_ended(runtime: Path) -> None:
     """After the keep-alive without work the worker's memory is free; status says when, and a frame brings it back."""
     with EchoDaemon(runtime, keep_alive=0.5) as daemon, daemon.client() as client:

@@ -159,7 +159,7 @@ def test_start_says_why_it_does_not_start(locked: Rendezvous) -> None:
 def test_ctrl_c_ends_the_waiting_for_a_start(locked: Rendezvous) -> None:
     """While the daemon does not come up, Ctrl-C ends the command at once; the daemon goes on by itself."""
     start = start_ckey(locked.folder, "start")
-    eventually(locked.log.exists, "the daemon is being started")
+    eventually(lambda: children(start.pid), "the daemon is being started")
     start.send_signal(signal.SIGINT)
     _, told = start.communicate(timeout=5)
     assert start.returncode == 1

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import select
 import shutil
 import signal
 import sys
@@ -177,13 +178,15 @@ def test_a_daemon_that_dies_again_while_a_client_comes_back(daemon: EchoDaemon) 
 def test_a_choice_of_model_outlives_the_daemon(daemon: EchoDaemon) -> None:
     """A client that reconnects asks for its model again before it hands over frames."""
     with daemon.client() as client:
-        client.configure("other", "draft")
+        client.configure("other")
+        client.configure(quality="draft")
         daemon.kill()
         daemon.start()
         with client.slot(64, 36) as slot:
             result = client.wait(client.submit(slot, PARAMS, Wired()))
         assert isinstance(result, Result)
         assert result.model == "echo other green"
+        assert client.welcome.boot == daemon.status()["boot"]
 
 
 def test_a_daemon_that_stays_away_is_a_sentence(daemon: EchoDaemon) -> None:
@@ -237,6 +240,48 @@ def test_sigterm_lets_the_running_frame_end(daemon: EchoDaemon) -> None:
         assert client.welcome.boot == boot != other.welcome.boot
 
 
+def test_a_daemon_that_stops_leaves_its_clients_their_pixels(daemon: EchoDaemon) -> None:
+    """A result can be read after its end, and a plate that waited is handed to the next daemon as it was."""
+    with daemon.client() as client, daemon.client("other") as other, ExitStack() as stack:
+        first, second = (stack.enter_context(each.slot(64, 36)) for each in (client, other))
+        for slot, red in ((first, 1000.3), (second, 0.0)):
+            slot.frame.given[...] = 5
+            slot.frame.given[0, 0, 0] = red
+        running = client.submit(first, PARAMS, Wired("hint"))
+        eventually(daemon.is_keying, "the frame is begun")
+        waiting = other.submit(second, PARAMS, Wired("hint"))
+        eventually(lambda: daemon.status()["queue"] == 1, "the other waits")
+        daemon.process.terminate()
+        client.wait(running)
+        daemon.restart()
+        other.wait(waiting)
+        for slot in (first, second):
+            assert np.array_equal(slot.frame.made, slot.frame.given)
+            assert slot.frame.made[1].min() == 5
+
+
+def test_a_client_that_gives_up_on_a_slot_does_not_lose_it(daemon: EchoDaemon) -> None:
+    """A slot that is handed out after its client stopped waiting for it can be had again."""
+
+    def give_up(*_: object) -> None:
+        raise TimeoutError("given up")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    with daemon.client() as client, ExitStack() as stack:
+        stack.callback(signal.signal, signal.SIGALRM, before)
+        for _ in range(2):
+            daemon.process.send_signal(signal.SIGSTOP)
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            with pytest.raises(TimeoutError, match="given up"), client.slot(64, 36):
+                pass
+            daemon.process.send_signal(signal.SIGCONT)
+        for _ in range(3):
+            slot = stack.enter_context(client.slot(64, 36))
+            slot.frame.given[...] = 5
+            client.wait(client.submit(slot, PARAMS, Wired("hint")))
+            assert slot.frame.made.min() == 5
+
+
 def test_a_daemon_that_ends_cleans_up(daemon: EchoDaemon) -> None:
     """Its sockets are gone, its worker too, and its exit code is 0."""
     worker = daemon.worker()
@@ -272,6 +317,14 @@ while link.recv(65536):
 """
 
 
+SPEAKS_ANOTHER = """
+import socket, sys
+link = socket.socket(fileno=int(sys.argv[2]))
+link.send(b"what a later version says")
+link.recv(65536)
+"""
+
+
 def test_a_region_that_is_gone_is_not_sent() -> None:
     """What waits for a worker that does not read may be freed before: the rest of its mail arrives all the same."""
     worker = WorkerProcess([sys.executable, "-c", READS_LATER], "auto")
@@ -286,6 +339,16 @@ def test_a_region_that_is_gone_is_not_sent() -> None:
     region.close()
     worker.close(time.monotonic())
     assert eventually(lambda: worker.ended(time.monotonic()), "it has ended") < 1
+
+
+def test_a_worker_of_another_version_counts_as_one_that_ended() -> None:
+    """Words that are not understood do not end the daemon."""
+    worker = WorkerProcess([sys.executable, "-c", SPEAKS_ANOTHER], "auto")
+    eventually(lambda: select.select([worker], [], [], 0.1)[0], "it says something")
+    with pytest.raises(EOFError):
+        worker.receive()
+    worker.close(time.monotonic())
+    assert eventually(lambda: worker.ended(time.monotonic()), "it has ended") < 3
 
 
 @pytest.mark.soak
@@ -334,3 +397,13 @@ def test_a_daemon_that_nobody_can_reach_ends(runtime: Path) -> None:
     with EchoDaemon(runtime) as daemon:
         shutil.rmtree(runtime)
         assert daemon.process.wait(PATIENCE) == 0
+
+
+def test_a_daemon_that_was_replaced_leaves_the_other_alone(runtime: Path) -> None:
+    """When its folder was made anew and another daemon lives there, that one can be reached as before."""
+    with EchoDaemon(runtime) as old:
+        shutil.rmtree(runtime)
+        with EchoDaemon(runtime) as new:
+            assert old.process.wait(PATIENCE) == 0
+            with new.client() as client:
+                assert client.key(asking(), None, PARAMS).matte.shape == (36, 64)

@@ -60,6 +60,7 @@ def test_memory_is_given_in_gib() -> None:
         (("--slot-memory", "0"), "--slot-memory is '0'"),
         (("--slot-memory", "nan"), "--slot-memory is 'nan'"),
         (("--slot-memory", "1e300"), "--slot-memory is '1e300'"),
+        (("--slot-memory", "1e9"), "--slot-memory is '1e9'"),
         (("--quality", "best"), "there is no quality 'best'; choose one of"),
         (("--device", "abacus"), "there is no device 'abacus'; give auto"),
         (("--device", "cuda:"), "there is no device 'cuda:'"),

@@ -1,9 +1,12 @@
 """The client's end of a ZeroMQ connection, against libzmq's own and against whatever else may answer."""
 
+import fcntl
+import resource
 import select
 import socket
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 import zmq
@@ -12,9 +15,8 @@ from hypothesis import strategies as st
 
 from corridorkey_server.wire import MESSAGE_LIMIT
 from corridorkey_server.zmtp import Dealer
+from daemons import GREETING, READY
 
-GREETING = b"\xff" + bytes(7) + b"\x01\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
-READY = b"\x04\x1c\x05READY\x0bSocket-Type\x00\x00\x00\x06ROUTER"
 PATIENCE = 10.0
 
 
@@ -146,6 +148,22 @@ def test_who_takes_nothing_holds_nobody_up() -> None:
         with pytest.raises(ConnectionError, match="takes nothing"):
             for _ in range(100):
                 dealer.send(bytes(MESSAGE_LIMIT))
+
+
+def test_a_connection_may_have_any_number() -> None:
+    """A host that has more than a thousand files open can connect, send and wait."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, before[1]), before[1]))
+    with ExitStack() as stack:
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, before)
+        ours, theirs = stack.enter_context(facing(b""))
+        high = stack.enter_context(socket.socket(fileno=fcntl.fcntl(ours, fcntl.F_DUPFD_CLOEXEC, 1500)))
+        answer = threading.Timer(0.1, theirs.sendall, [GREETING + READY])
+        answer.start()
+        Dealer(high, PATIENCE).send(b"who")
+        answer.join()
+        assert high.fileno() >= 1500
+        assert theirs.recv(65536).endswith(b"\x00\x03who")
 
 
 @given(st.binary(max_size=200))

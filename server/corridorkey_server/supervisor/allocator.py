@@ -8,6 +8,7 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 from typing import TypeVar
@@ -27,6 +28,7 @@ class Allocator:
         self._results: deque[Callable[[], None]] = deque()
         self._woken, self._wake = socket.socketpair()
         self._woken.setblocking(False)
+        self._wake.setblocking(False)
         self._thread = threading.Thread(target=self._run, name="allocator", daemon=True)
         self._thread.start()
 
@@ -68,7 +70,9 @@ class Allocator:
     def _run(self) -> None:
         while (task := self._tasks.get()) is not None:
             self._results.append(task())
-            self._wake.send(b"\0")
+            # Where there is no room, enough is there to wake the other side.
+            with suppress(BlockingIOError):
+                self._wake.send(b"\0")
 
 
 def _explained(error: CorridorKeyError | OSError) -> CorridorKeyError:

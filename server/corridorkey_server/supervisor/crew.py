@@ -250,6 +250,8 @@ class Crew:
         self._unload = self._running is not None
         if not self._unload:
             self._end_worker(now)
+            # Errands that waited for a worker to start get another one.
+            self.step(now)
         self._reap(now)
 
     def _end_worker(self, now: float) -> None:
@@ -268,6 +270,8 @@ class Crew:
         if self._running is not None and now >= self._running.errand.stop_by and self.worker is not None:
             log.warning("the worker does not stop a cancelled frame and is killed")
             self.worker.kill()
+            # One that hangs in a driver ends when that lets it go.
+            self._running.errand.stop_by = now + STOP_GRACE
         self._reap(now)
 
     def _reap(self, now: float) -> None:

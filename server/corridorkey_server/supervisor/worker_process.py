@@ -1,5 +1,6 @@
 """The supervisor's end of one worker process: start it, talk to it, notice its end. Knows no sessions and no frames."""
 
+import errno
 import logging
 import math
 import os
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from .. import system
 from ..errands import REPORTS
 from ..system import Region
-from ..wire import Message, decode
+from ..wire import Malformed, Message, decode
 
 log = logging.getLogger("ckey.daemon")
 
@@ -76,21 +77,28 @@ class WorkerProcess:
         except ConnectionError:
             # Its end shows as end of file where reports are read.
             self._outbox.clear()
+        except OSError as error:
+            # This user's programs have too many descriptors under way; they arrive, and then there is room.
+            if error.errno != errno.ETOOMANYREFS:
+                raise
 
     def receive(self) -> Message:
         """Return the next report.
 
         Raises:
             BlockingIOError: there is none at the moment.
-            EOFError: the worker has ended.
+            EOFError: the worker has ended, or is of another version: the package was replaced since the daemon began.
         """
         try:
             received = self._link.receive()
+            if received is None:
+                raise EOFError
+            return decode(received[0], REPORTS)
         except ConnectionError as error:
             raise EOFError from error
-        if received is None:
-            raise EOFError
-        return decode(received[0], REPORTS)
+        except Malformed as error:
+            log.error("worker %d is not understood, stop the daemon and start it again: %s", self.pid, error)
+            raise EOFError from error
 
     def forget(self, region: Region) -> None:
         """Do not send a region that waits to be sent: it is about to be closed."""
