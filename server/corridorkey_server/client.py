@@ -23,11 +23,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corridorkey_models.errors import ResourceError
-from corridorkey_models.keyed import Keyed, Masks, Pixels, check_buffer, check_image
+from corridorkey_models.keyed import Keyed, Masks, Pixels, check_image
 from corridorkey_models.params import Params
 from corridorkey_models.watch import Watch
 
-from .client_slots import ClientSlot, RequestMaker, Ticket, Wired, detect_request, fill, key_request, take_out
+from .client_slots import (
+    ClientSlot,
+    RequestMaker,
+    Ticket,
+    Wired,
+    check_frame,
+    detect_request,
+    fill,
+    key_request,
+    take_out,
+)
 from .frames import Frame, view
 from .launch import Waiting, start
 from .layout import Layout
@@ -73,12 +83,14 @@ class Asked(TypedDict, total=False):
         node: what asks; a newer interactive frame of it takes the place of one that waits.
         priority: interactive, which is the default, preview or batch.
         timeout: seconds without progress until it is given up, `FRAME` if not said.
+        model: identity that the result must be of, any if not said.
     """
 
     frame: int
     node: str
     priority: str
     timeout: float
+    model: str
 
 
 _clients: "weakref.WeakSet[Client]" = weakref.WeakSet()
@@ -144,13 +156,15 @@ class Client:
             InputError, ResourceError, Cancelled: as of `Keyer.key`; ResourceError also when the daemon ended and is
                 not back, or when time is up.
         """
-        arrays = _check(plate, hint, masks or Masks(), out)
+        arrays = check_frame(plate, hint, masks or Masks(), out)
         height, width = arrays[0].shape[:2]
         masked = any(mask is not None for mask, _ in arrays[2].named())
         with self.slot(width, height, masked, hint=params.output == "hint") as slot:
             wired = fill(slot.frame, arrays, params)
             result = self.wait(self.submit(slot, params, wired, **asked), asked.get("timeout", FRAME), watch)
             assert isinstance(result, Result)
+            if asked.get("model", result.model) != result.model:
+                raise ResourceError("the daemon's model was replaced meanwhile; run the same command again.")
             return take_out(slot, result, wired.notes, out)
 
     def detect_screen(self, plate: NDArray[np.floating], space: str) -> str | None:
@@ -422,38 +436,3 @@ def _leave_clients_to_parent() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_leave_clients_to_parent)
-
-
-def _check(
-    plate: NDArray[np.floating], hint: NDArray[np.floating] | None, masks: Masks, out: Pixels | None
-) -> tuple[Pixels, Pixels | None, Masks]:
-    """Return the arrays of a frame, checked as a Keyer checks them, before a slot is asked for."""
-    pixels = check_image(plate, "plate", (3, 4))
-    size = pixels.shape[:2]
-    check_buffer(out, size)
-    wired = None if hint is None else check_image(hint, "hint", (1, 2, 3, 4), size)
-    for mask, name in masks.named():
-        if mask is not None:
-            check_image(mask, name, (1, 2, 3, 4), size)
-    return pixels, wired, masks
-
-
-class DaemonKeyer:
-    """Keys frames of a batch through the daemon; see `keyed.FrameKeyer`."""
-
-    def __init__(self, client: Client, model: str, screen: str, watch: Watch | None = None) -> None:
-        """Return when the model is loaded."""
-        self._client = client
-        self.identity = client.configure(model, screen=screen, watch=watch).identity
-
-    def key(
-        self,
-        plate: NDArray[np.floating],
-        hint: NDArray[np.floating] | None,
-        params: Params,
-        masks: Masks | None = None,
-        out: Pixels | None = None,
-        watch: Watch | None = None,
-    ) -> Keyed:
-        """See `keyed.FrameKeyer.key`."""
-        return self._client.key(plate, hint, params, masks, out, watch, priority="batch")

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from corridorkey_models.errors import Cancelled, CorridorKeyError, InputError
 from corridorkey_models.hint import select_channel
-from corridorkey_models.keyed import Keyed, Masks, Pixels
-from corridorkey_models.params import PARAMS, Params
+from corridorkey_models.keyed import Keyed, Masks, Pixels, check_buffer, check_image
+from corridorkey_models.params import Params
 
 from .frames import Frame
 from .layout import Layout
@@ -131,8 +131,8 @@ class Wired:
 def key_request(slot: ClientSlot, params: Params, wired: Wired, rank: tuple[str, str, int]) -> RequestMaker:
     """Return what makes the KEY for a filled slot; `rank` is priority, node and frame number."""
     priority, node, frame = rank
-    defaults = {param.name: param.default for param in PARAMS}
-    changed = {name: value for name, value in vars(params).items() if name == "quality" or value != defaults[name]}
+    # All of them: a daemon of another age may have other defaults.
+    values = dict(vars(params))
 
     def make(number: int, gen: int) -> Message:
         return Key(
@@ -142,7 +142,7 @@ def key_request(slot: ClientSlot, params: Params, wired: Wired, rank: tuple[str,
             width=slot.layout.width,
             height=slot.layout.height,
             alpha=wired.alpha,
-            params=changed,
+            params=values,
             priority=priority,
             node=node,
             frame=frame,
@@ -161,6 +161,20 @@ def detect_request(slot: ClientSlot, space: str) -> RequestMaker:
         return Detect(id=number, slot=slot.number, gen=gen, width=size.width, height=size.height, working_space=space)
 
     return make
+
+
+def check_frame(
+    plate: NDArray[np.floating], hint: NDArray[np.floating] | None, masks: Masks, out: Pixels | None
+) -> tuple[Pixels, Pixels | None, Masks]:
+    """Return the arrays of a frame, checked as a Keyer checks them, before a slot is asked for."""
+    pixels = check_image(plate, "plate", (3, 4))
+    size = pixels.shape[:2]
+    check_buffer(out, size)
+    wired = None if hint is None else check_image(hint, "hint", (1, 2, 3, 4), size)
+    for mask, name in masks.named():
+        if mask is not None:
+            check_image(mask, name, (1, 2, 3, 4), size)
+    return pixels, wired, masks
 
 
 def fill(frame: Frame, arrays: tuple[Pixels, Pixels | None, Masks], params: Params) -> Wired:

@@ -262,6 +262,7 @@ def _bind(context: "zmq.Context[zmq.Socket[bytes]]", place: Rendezvous) -> "zmq.
     """Return the control socket; another daemon's is not stolen, the lock was asked before."""
     control = context.socket(zmq.ROUTER)
     control.set(zmq.ROUTER_MANDATORY, 1)
+    control.set(zmq.RCVHWM, 64)
     control.set(zmq.MAXMSGSIZE, MESSAGE_LIMIT)
     before = os.umask(0o177)
     try:

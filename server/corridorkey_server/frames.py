@@ -34,6 +34,8 @@ def view(mapping: mmap, layout: Layout) -> Frame:
     Raises:
         ValueError: the mapping is too small for the layout.
     """
+    if len(mapping) < layout.size:
+        raise ValueError(f"a region of {len(mapping)} bytes cannot hold a frame of {layout.size}")
     size = (layout.height, layout.width)
     masks = _plane(mapping, layout.mask_offset, (*size, 2)) if layout.masks else None
     hint = _plane(mapping, layout.hint_offset, size) if layout.hint else None

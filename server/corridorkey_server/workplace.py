@@ -16,7 +16,8 @@ from corridorkey_models.keyed import FrameKeyer, Keyed, Masks, Pixels
 from corridorkey_models.params import Params
 from corridorkey_models.watch import Watch
 
-from .client import Client, DaemonKeyer
+from .client import Client
+from .daemon_keyer import DaemonKeyer
 from .launch import SERVE, start
 from .link import NoDaemon
 from .model_names import full_name

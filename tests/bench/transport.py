@@ -173,7 +173,7 @@ def direct_worker() -> Iterator[Callable[[], object]]:
         alpha="hint",
         inside=False,
         outside=False,
-        params={"quality": PARAMS.quality, "working_space": PARAMS.working_space},
+        params=dict(vars(PARAMS)),
         model="echo",
     )
 

@@ -86,7 +86,7 @@ def test_a_killed_client_leaves_nothing(daemon: EchoDaemon, company: str) -> Non
         assert daemon.status()["slots"]["count"] == 3
         if company == "forks":
             assert regions(facts["child"]) == 0
-            assert facts["lease"] not in descriptors(facts["child"])
+            eventually(lambda: facts["lease"] not in descriptors(facts["child"]), "the child lets the lease go")
         os.kill(client, signal.SIGKILL)
         assert eventually(lambda: daemon.status()["slots"]["count"] == 1, "two slots are back") < SOON
         assert daemon.status()["session_count"] == 0

@@ -27,7 +27,8 @@ from corridorkey_models.params import Params
 from corridorkey_models.synthetic import ShotSpec, Truth, encode_srgb, render
 
 from ..batch import Inputs, Job, key_range
-from ..client import Client, DaemonKeyer
+from ..client import Client
+from ..daemon_keyer import DaemonKeyer
 from ..footage.exr import read_exr, write_exr
 from ..footage.picture import Image, Window
 from ..footage.sequence import open_sequence

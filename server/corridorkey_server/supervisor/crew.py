@@ -25,9 +25,13 @@ ATTEMPTS = 2
 STARTS = 2
 """How often in a row a worker may end before it was ready, until those that wait are told."""
 
+START_LIMIT = 180.0
+"""Seconds within which a worker must have its device: torch from a slow share, a device that wakes up."""
+
 STOP_GRACE = 30.0
 """Seconds after which a worker that does not stop a cancelled frame is killed."""
 
+_LAST_GRACE = 10.0  # seconds that a daemon which ends waits for its worker's end
 _LOOK_EVERY = 0.02  # seconds between two looks at a worker that is ending
 
 Report = Finished | Loaded | Seen | Stopped | Failed
@@ -97,7 +101,7 @@ class Crew:
         self._numbers = itertools.count(1)
         self._running: _Running | None = None
         self._failed_starts = 0
-        self._idle_since = 0.0
+        self._idle_since, self._ready_by = 0.0, math.inf
         self._unload = False
         self._ending: list[WorkerProcess] = []
         self._when_ended: list[Callable[[], None]] = []
@@ -126,7 +130,7 @@ class Crew:
             reason = (error.strerror or str(error)).lower()
             self.fail_waiting("worker", f"the worker cannot be started: {reason}; close other programs and try again.")
             return
-        self._idle_since = now
+        self._idle_since, self._ready_by = now, now + START_LIMIT
         for slot in self._slots():
             self.map(slot)
 
@@ -272,6 +276,10 @@ class Crew:
             self.worker.kill()
             # One that hangs in a driver ends when that lets it go.
             self._running.errand.stop_by = now + STOP_GRACE
+        if self.worker is not None and not self.worker.is_ready and now >= self._ready_by:
+            log.warning("the worker does not get ready and is killed")
+            self.worker.kill()
+            self._ready_by = now + START_LIMIT
         self._reap(now)
 
     def _reap(self, now: float) -> None:
@@ -288,14 +296,19 @@ class Crew:
     def due(self, now: float) -> float:
         """Return in how many seconds `tick` has something to do."""
         moments = [math.inf if self._running is None else self._running.errand.stop_by, self.until() or math.inf]
+        if self.worker is not None and not self.worker.is_ready:
+            moments.append(self._ready_by)
         return min(_LOOK_EVERY if self._ending else math.inf, *(max(0.0, moment - now) for moment in moments))
 
     def close(self) -> None:
         """End the worker for good, and wait for its end: what it holds shall be free when the daemon is gone."""
-        self._end_worker(time.monotonic())
-        while self._ending:
+        now = time.monotonic()
+        self._end_worker(now)
+        while self._ending and time.monotonic() < now + _LAST_GRACE:
             time.sleep(_LOOK_EVERY)
             self._reap(time.monotonic())
+        for worker in self._ending:
+            log.warning("worker %d hangs in its driver; the device's memory is free when that lets it go", worker.pid)
 
 
 def _errand(job: Job) -> Errand:

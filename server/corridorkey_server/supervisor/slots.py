@@ -178,12 +178,15 @@ class Slots:
         self._live.pop(slot.serial, None)
         self._on_gone(slot)
         size = 0 if slot.emptied else slot.region.size
+        # Pages of a slot that its client holds stay while somebody maps them: a client may live on and hand its frame
+        # over again. The worker was told to let go.
+        is_idle = slot.owner is Owner.IDLE and not slot.emptied
         slot.emptied = True
         self._promised -= size
 
         def close() -> None:
-            # A worker that still maps it must not keep the memory.
-            slot.region.empty(0)
+            if is_idle:
+                slot.region.empty(0)
             slot.region.close()
 
         self._allocator.submit(close, lambda _: self._freed(size))
