@@ -159,7 +159,7 @@ class Client:
         arrays = check_frame(plate, hint, masks or Masks(), out)
         height, width = arrays[0].shape[:2]
         masked = any(mask is not None for mask, _ in arrays[2].named())
-        with self.slot(width, height, masked, hint=params.output == "hint") as slot:
+        with self.slot(width, height, masked, params.output == "hint", watch) as slot:
             wired = fill(slot.frame, arrays, params)
             result = self.wait(self.submit(slot, params, wired, **asked), asked.get("timeout", FRAME), watch)
             assert isinstance(result, Result)
@@ -213,19 +213,22 @@ class Client:
         return self._link.request(Status(id=self._link.next_id()), State).facts
 
     @contextmanager
-    def slot(self, width: int, height: int, masks: bool = False, hint: bool = False) -> Iterator[ClientSlot]:
+    def slot(
+        self, width: int, height: int, masks: bool = False, hint: bool = False, watch: Watch | None = None
+    ) -> Iterator[ClientSlot]:
         """Hold a slot, for callers that render straight into it; at most three at a time.
 
         Args:
             masks: with planes for inside and outside mask.
             hint: with a plane that gets the hint as it was used.
+            watch: called while memory is waited for; may raise Cancelled.
 
         Raises:
             ResourceError: no memory can be had.
             InputError: the frame is larger than the daemon allows.
         """
         layout = Layout(width, height, masks, hint)
-        slot = self._again(lambda: ClientSlot(layout, *self._ask(layout)))
+        slot = self._again(lambda: ClientSlot(layout, *self._ask(layout, watch)))
         self._held.append(slot)
         try:
             yield slot
@@ -341,7 +344,7 @@ class Client:
         except DaemonLost:
             self._reconnect()
 
-    def _ask(self, layout: Layout) -> tuple[int, int, Frame]:
+    def _ask(self, layout: Layout, watch: Watch | None = None) -> tuple[int, int, Frame]:
         """Return number, generation and arrays of a slot, waiting while memory is short."""
         until = time.monotonic() + _SLOT
         while True:
@@ -354,6 +357,8 @@ class Client:
             assert isinstance(reply, Busy)
             if time.monotonic() > until:
                 raise ResourceError(f"no memory for a frame: {reply.reason}; try again when other work is done.")
+            if watch is not None:
+                watch("memory", 0.0)
             self._link.pump(min(reply.seconds, 0.5))
 
     def _view(self, reply: SlotReady, layout: Layout) -> Frame:

@@ -241,6 +241,8 @@ def _lock(place: Rendezvous) -> int:
     while True:
         lock = system.lock(place.lock)
         if lock is not None:
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, str(os.getpid()).encode(), 0)
             return lock
         if time.monotonic() > until or not _is_stopping(place):
             raise ResourceError("a daemon of this user runs already; `ckey ps` shows it, `ckey stop` ends it.")

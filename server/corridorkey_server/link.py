@@ -19,13 +19,14 @@ from . import protocol, system
 from .protocol import LEASE, MARK, OLDEST, REPLIES, VERSION, Busy, Error, Hello, Progress, Welcome
 from .rendezvous import Rendezvous
 from .system import Region
-from .wire import Malformed, Message, decode
+from .wire import Malformed, Message, decode, shorten
 from .zmtp import Dealer
 
 ANSWER = 5.0
 """Seconds within which the daemon answers what needs no frame to be keyed."""
 
 _ENDED = "the daemon has ended; start it with `ckey start` and try again."
+_SILENT = "the daemon does not answer; see its log, or run `ckey stop --now` and start it again."
 _LONGEST = 3600.0  # seconds that are waited in one go: the system counts milliseconds in 31 bits
 
 R = TypeVar("R", bound=Message)
@@ -72,7 +73,7 @@ class Link:
             self._selector.register(self._control, selectors.EVENT_READ, self._take_messages)
             self._selector.register(self._lease, selectors.EVENT_READ, self._take_region)
             token = b"" if visit else self._token(timeout)
-            hello = Hello(id=self.next_id(), oldest=OLDEST, newest=VERSION, token=token, client=client[:64])
+            hello = Hello(id=self.next_id(), oldest=OLDEST, newest=VERSION, token=token, client=shorten(client, 64))
             self.welcome = self.request(hello, Welcome, timeout)
         except BaseException:
             self.close()
@@ -248,8 +249,10 @@ def _connect(place: Rendezvous, timeout: float) -> system.Channel:
         raise missing
     try:
         lease = system.connect(place.lease, timeout)
-    except (ConnectionError, FileNotFoundError, TimeoutError) as error:
+    except (ConnectionError, FileNotFoundError) as error:
         raise missing from error
+    except TimeoutError as error:
+        raise DaemonLost(_SILENT) from error
     except PermissionError as error:
         raise ResourceError(f"user {os.getuid()} may not use the daemon in {place.folder}; start your own.") from error
     lease.setblocking(False)
@@ -261,7 +264,7 @@ def _dial(place: Rendezvous, timeout: float) -> Dealer:
         return Dealer(system.dial(place.control_path, timeout), timeout)
     except OSError as error:
         # Its lease is there, so it is no answer that none runs.
-        raise DaemonLost("the daemon does not answer; see its log, or run `ckey stop` and start it again.") from error
+        raise DaemonLost(_SILENT) from error
 
 
 def _lease_message(data: bytes) -> Message | None:

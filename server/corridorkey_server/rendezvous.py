@@ -92,6 +92,17 @@ class Rendezvous:
         """File that the daemon writes what happens to."""
         return self.folder / "daemon.log"
 
+    def holder(self) -> int | None:
+        """Return the process id of the daemon that lives here, whether it answers or not; None if there is none."""
+        if not self.lock.exists():
+            return None
+        free = system.lock(self.lock)
+        if free is not None:
+            os.close(free)
+            return None
+        text = self.lock.read_text().strip()
+        return int(text) if text.isdigit() else 0
+
     def check(self) -> bool:
         """Return whether the folder is there; if it is not, no daemon of this user runs here.
 

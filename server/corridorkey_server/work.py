@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from mmap import mmap
 from queue import SimpleQueue
 from typing import Protocol
@@ -80,6 +81,11 @@ class Worker:
     def serve(self) -> None:
         """Serve until the supervisor is gone, which ends the process."""
         threading.Thread(target=self._listen, name="listener", daemon=True).start()
+        # Where nobody hears a report any more, the listener ends the process.
+        with suppress(ConnectionError):
+            self._serve()
+
+    def _serve(self) -> None:
         self._report(Ready(device=self._backend.device))
         self._report(self._backend.memory())
         told = time.monotonic()

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -286,3 +287,25 @@ def test_start_waits_for_a_daemon_that_stops(daemon: EchoDaemon) -> None:
     assert ran.stdout.startswith("the daemon runs: process"), ran
     assert "waiting for the daemon that is stopping (1 s)" in ran.stderr
     assert ckey(runtime, "stop").returncode == 0
+
+
+def test_a_daemon_that_hangs_is_ended_only_when_asked(daemon: EchoDaemon) -> None:
+    """`ckey stop` does not say that none runs, and `ckey stop --now` gets rid of it."""
+    os.kill(daemon.process.pid, signal.SIGSTOP)
+    asked = ckey(daemon.place.folder, "stop")
+    assert asked.returncode == 1
+    assert f"process {daemon.process.pid}, does not answer; end it with `ckey stop --now`" in asked.stderr
+    # Its parent, this test, takes note of its end.
+    threading.Thread(target=daemon.process.wait).start()
+    ended = ckey(daemon.place.folder, "stop", "--now")
+    assert ended.returncode == 0, ended.stderr
+    assert f"was killed (process {daemon.process.pid})" in ended.stdout
+
+
+def test_a_name_cannot_forge_what_others_read(daemon: EchoDaemon) -> None:
+    """Whatever a client calls itself, it is one line of at most 64 bytes, without control characters."""
+    with daemon.client("Nuke\x1b[31m\nckey.daemon stopped " + "é" * 60):
+        name = daemon.status()["sessions"][0]["client"]
+    assert name.startswith("Nuke?[31m?ckey.daemon stopped é")
+    assert "\x1b" not in daemon.log()
+    assert len(name.encode()) <= 64

@@ -7,7 +7,7 @@ import argparse
 import sys
 
 from ..launch import SERVE, start, stop
-from ..link import Link, NoDaemon
+from ..link import DaemonLost, Link, NoDaemon
 from ..rendezvous import Rendezvous, here
 from ..settings import Settings, add_options, read_options
 from ..terminal import LongWait
@@ -48,6 +48,7 @@ def _runs(place: Rendezvous) -> bool:
                 return True
             with LongWait("waiting for the daemon that is stopping"):
                 stop(link)
-    except NoDaemon:
+    except (NoDaemon, DaemonLost):
+        # Whatever is still there is on its way out: the new one waits for its place.
         pass
     return False

@@ -7,13 +7,20 @@ import argparse
 import os
 import signal
 import sys
+import time
+from contextlib import suppress
 from typing import Any
+
+from corridorkey_models.errors import ResourceError
 
 from ..launch import stop
 from ..link import DaemonLost, Link, NoDaemon
-from ..rendezvous import here
+from ..rendezvous import Rendezvous, here
 from ..terminal import LongWait, say
 from .ps import read_facts
+
+_GONE = 15.0  # seconds that a daemon's process may take to end after its last word
+_PAUSE = 0.02
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,24 +35,46 @@ def run(args: argparse.Namespace) -> int:
         ResourceError: it does not answer.
         InputError: the runtime folder is not safe to use.
     """
+    place = here()
     try:
-        link = Link(here(), visit=True)
+        link = Link(place, visit=True)
     except (NoDaemon, DaemonLost):
+        return _stop_unheard(place, args.now)
+    with link:
+        return _stop(link, place, args.now)
+
+
+def _stop_unheard(place: Rendezvous, now: bool) -> int:
+    """End a daemon that hangs, if that was asked for; say so if there is none."""
+    pid = place.holder()
+    if pid is None:
         sys.stdout.write("no daemon runs.\n")
         return 0
-    with link:
-        return _stop(link, args.now)
+    if not now or not pid:
+        raise ResourceError(f"the daemon, process {pid}, does not answer; end it with `ckey stop --now`.")
+    os.kill(pid, signal.SIGKILL)
+    _wait_until_gone(place)
+    sys.stdout.write(f"the daemon did not answer and was killed (process {pid}).\n")
+    return 0
 
 
-def _stop(link: Link, now: bool) -> int:
+def _wait_until_gone(place: Rendezvous) -> None:
+    until = time.monotonic() + _GONE
+    while (pid := place.holder()) is not None:
+        if time.monotonic() > until:
+            raise ResourceError(f"the daemon, process {pid}, is still there; end it with `ckey stop --now`.")
+        time.sleep(_PAUSE)
+
+
+def _stop(link: Link, place: Rendezvous, now: bool) -> int:
     pid = link.welcome.pid
     try:
         with LongWait(_reason(read_facts(link))):
             if now:
                 _end_at_once(link, pid)
-            stop(link)
-    except DaemonLost:
-        pass
+            with suppress(DaemonLost):
+                stop(link)
+            _wait_until_gone(place)
     except KeyboardInterrupt:
         say(f"no longer waiting; process {pid} ends after its frame, or at once with `ckey stop --now`.")
         return 1

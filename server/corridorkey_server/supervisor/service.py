@@ -167,8 +167,9 @@ class Service:
             session = self._sessions.present(request.token, caller.identity, caller.pid)
             if session is None:
                 raise Refused("session", "the token opens no session; open a new lease.")
-            session.client = request.client
-            log.info("session %d is %s, process %d", session.number, request.client or "unnamed", session.pid)
+            # It goes to terminals and into the log.
+            session.client = "".join(letter if letter.isprintable() else "?" for letter in request.client)
+            log.info("session %d is %s, process %d", session.number, session.client or "unnamed", session.pid)
         self._send(caller.identity, self._welcome(request.id, version, session))
 
     def _welcome(self, number: int, version: int, session: Session | None) -> Welcome:
