@@ -15,6 +15,9 @@ from corridorkey_models.errors import InputError
 
 from . import system
 
+_OURS = {"control", "lease", "daemon.lock", "starting.lock", "daemon.log"}
+"""What lies in a runtime folder."""
+
 _PATH_LIMIT = 103 if sys.platform == "darwin" else 107
 """Most bytes of a socket's path."""
 
@@ -147,6 +150,9 @@ class Rendezvous:
             return
         if status.st_uid != system.user():
             raise self._unusable(f"belongs to user {status.st_uid} and not to you ({system.user()})")
+        if status.st_mode & 0o077 and not {entry.name for entry in self.folder.iterdir()} <= _OURS:
+            # No advice to close / or /tmp to everybody else.
+            raise self._unusable("is open to other users and holds more than a daemon's files")
         if status.st_mode & 0o077:
             raise InputError(f"{self.folder} is open to other users; run: chmod 700 {shlex.quote(str(self.folder))}")
 

@@ -178,3 +178,11 @@ def test_windows_folder_is_in_the_profile() -> None:
     assert rendezvous._in_profile({"LOCALAPPDATA": "C:\\Users\\ann\\AppData\\Local"}).endswith("Local\\ckey\\run")
     with pytest.raises(InputError, match="set CKEY_RUNTIME"):
         rendezvous._in_profile({})
+
+
+def test_a_folder_of_others_is_not_closed_to_them(tmp_path: Path) -> None:
+    """Where a shared folder is named by mistake, the advice is to name another one, not to lock everybody out."""
+    (tmp_path / "somebody's").touch()
+    tmp_path.chmod(0o777)
+    with pytest.raises(InputError, match="holds more than a daemon's files; set CKEY_RUNTIME"):
+        Rendezvous(tmp_path).check()
