@@ -69,12 +69,12 @@ def _wait_until_gone(place: Rendezvous) -> None:
 def _stop(link: Link, place: Rendezvous, now: bool) -> int:
     pid = link.welcome.pid
     try:
-        with LongWait(_reason(read_facts(link))):
+        # It may end at any of these: that it is gone, its lock tells.
+        with suppress(DaemonLost), LongWait(_reason(read_facts(link))):
             if now:
                 _end_at_once(link, pid)
-            with suppress(DaemonLost):
-                stop(link)
-            _wait_until_gone(place)
+            stop(link)
+        _wait_until_gone(place)
     except KeyboardInterrupt:
         say(f"no longer waiting; process {pid} ends after its frame, or at once with `ckey stop --now`.")
         return 1
