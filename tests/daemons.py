@@ -22,7 +22,7 @@ from corridorkey_models.keyed import Keyed
 from corridorkey_models.params import Params
 from corridorkey_server.client import Client
 from corridorkey_server.link import Link, NoDaemon
-from corridorkey_server.protocol import MARK, REPLIES, Key, Slot, SlotReady, State, Status
+from corridorkey_server.protocol import MARK, REPLIES, Key, Slot, SlotReady
 from corridorkey_server.rendezvous import Rendezvous
 from corridorkey_server.wire import Message, decode
 
@@ -133,7 +133,7 @@ class EchoDaemon:
     def status(self) -> dict[str, Any]:
         """Return how it is."""
         with Link(self.place, visit=True) as link:
-            return link.request(Status(id=link.next_id()), State).facts
+            return link.status()
 
     def restart(self) -> None:
         """Start it again after its end."""

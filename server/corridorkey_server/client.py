@@ -17,7 +17,7 @@ from dataclasses import replace
 from mmap import mmap
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypedDict, TypeVar, Unpack
+from typing import Any, Self, TypedDict, TypeVar, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,8 +55,6 @@ from .protocol import (
     Slot,
     SlotBack,
     SlotReady,
-    State,
-    Status,
     Welcome,
 )
 from .rendezvous import Rendezvous, here
@@ -208,9 +206,9 @@ class Client:
 
         return self._link.request(replace(self._configured, id=self._link.next_id()), Configured, FRAME, tell)
 
-    def status(self) -> dict[str, object]:
+    def status(self) -> dict[str, Any]:
         """Return how the daemon is."""
-        return self._link.request(Status(id=self._link.next_id()), State).facts
+        return self._link.status()
 
     @contextmanager
     def slot(

@@ -20,7 +20,7 @@ from corridorkey_models.errors import ResourceError
 
 from . import system
 from .link import DaemonLost, Link, NoDaemon
-from .protocol import MARK, SLOTS, State, Status
+from .protocol import MARK, SLOTS
 from .rendezvous import Rendezvous
 from .settings import Settings
 from .supervisor.allocator import Allocator
@@ -253,7 +253,7 @@ def _is_stopping(place: Rendezvous) -> bool:
     """Whether whoever holds the lock is on its way out, or not there yet."""
     try:
         with Link(place, visit=True) as link:
-            return bool(link.request(Status(id=link.next_id()), State).facts["draining"])
+            return bool(link.status()["draining"])
     except (NoDaemon, DaemonLost):
         return True
     except ResourceError:

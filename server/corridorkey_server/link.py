@@ -11,12 +11,12 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from corridorkey_models.errors import CorridorKeyError, ResourceError
 
 from . import protocol, system
-from .protocol import LEASE, MARK, OLDEST, REPLIES, VERSION, Busy, Error, Hello, Progress, Welcome
+from .protocol import LEASE, MARK, OLDEST, REPLIES, VERSION, Busy, Error, Hello, Progress, State, Status, Welcome
 from .rendezvous import Rendezvous
 from .system import Region
 from .wire import Malformed, Message, decode, shorten
@@ -154,6 +154,10 @@ class Link:
                 return reply
             else:
                 raise refusal(reply)
+
+    def status(self) -> dict[str, Any]:
+        """Return how the daemon is, as `Service` tells it."""
+        return self.request(Status(id=self.next_id()), State).facts
 
     def _next(self, number: int, until: float) -> Message:
         """Return the next message that answers request `number`."""

@@ -177,8 +177,7 @@ def _device(client: Client) -> str:
 
 
 def _state(client: Client) -> str:
-    facts: Any = client.status()
-    return str(facts["worker"]["state"])
+    return str(client.status()["worker"]["state"])
 
 
 class TimedKeyer:

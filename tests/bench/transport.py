@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import zmq
@@ -25,7 +24,7 @@ from corridorkey_server.client_slots import ClientSlot, Ticket, Wired
 from corridorkey_server.errands import Finished, Map, Ready, Run
 from corridorkey_server.layout import Layout
 from corridorkey_server.link import Link
-from corridorkey_server.protocol import Slot, State, Status
+from corridorkey_server.protocol import Slot
 from corridorkey_server.supervisor.worker_process import WorkerProcess
 from corridorkey_server.system import Region
 from corridorkey_server.wire import Message
@@ -260,8 +259,7 @@ def time_reclaim(daemon: EchoDaemon, size: tuple[int, int]) -> float:
 
 def slot_bytes(visit: Link) -> int:
     """Return what all slots of the daemon take."""
-    facts: dict[str, Any] = visit.request(Status(id=visit.next_id()), State).facts
-    return int(facts["slots"]["bytes"])
+    return int(visit.status()["slots"]["bytes"])
 
 
 def measure_scrubs(daemon: EchoDaemon) -> None:

@@ -10,7 +10,6 @@ from pathlib import PurePath
 from typing import Any
 
 from ..link import Link
-from ..protocol import State, Status
 from ..rendezvous import here
 
 _MIB, _GB = 2**20, 1e9
@@ -31,14 +30,9 @@ def run(args: argparse.Namespace) -> int:
     """
     del args
     with Link(here(), visit=True) as link:
-        facts = read_facts(link)
+        facts = link.status()
     sys.stdout.write("\n".join([_daemon(facts), "", *_clients(facts), _work(facts), _frames(facts), ""]))
     return 0
-
-
-def read_facts(link: Link) -> dict[str, Any]:
-    """Return how the daemon is, as `Service` tells it."""
-    return link.request(Status(id=link.next_id()), State).facts
 
 
 def _daemon(facts: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from ..link import DaemonLost, Link, NoDaemon
 from ..rendezvous import Rendezvous, here
 from ..settings import Settings, add_options, read_options
 from ..terminal import LongWait
-from .ps import describe_device, read_facts
+from .ps import describe_device
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
         with LongWait("waiting for the daemon"):
             start(place, [*SERVE, *settings.options()])
     with Link(place, visit=True) as link:
-        facts = read_facts(link)
+        facts = link.status()
     words = "a daemon runs already" if ran else "the daemon runs"
     sys.stdout.write(f"{words}: process {facts['pid']}, device {describe_device(facts)}, folder {place.folder}\n")
     if ran and settings != Settings():
@@ -44,7 +44,7 @@ def _runs(place: Rendezvous) -> bool:
     """Whether there is a daemon that stays; one that is about to stop is waited for."""
     try:
         with Link(place, visit=True) as link:
-            if not read_facts(link)["draining"]:
+            if not link.status()["draining"]:
                 return True
             with LongWait("waiting for the daemon that is stopping"):
                 stop(link)

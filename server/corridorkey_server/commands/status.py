@@ -7,7 +7,7 @@ from typing import Any
 
 from ..link import Link
 from ..rendezvous import here
-from .ps import count, describe_device, describe_model, describe_seconds, read_facts
+from .ps import count, describe_device, describe_model, describe_seconds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     """
     place = here()
     with Link(place, visit=True) as link:
-        facts = read_facts(link)
+        facts = link.status()
     text = json.dumps(facts, indent=2) if args.json else f"{_describe(facts)}\nfolder {place.folder}"
     sys.stdout.write(text + "\n")
     return 0

@@ -17,7 +17,6 @@ from ..launch import stop
 from ..link import DaemonLost, Link, NoDaemon
 from ..rendezvous import Rendezvous, here
 from ..terminal import LongWait, say
-from .ps import read_facts
 
 _GONE = 15.0  # seconds that a daemon's process may take to end after its last word
 _PAUSE = 0.02
@@ -70,7 +69,7 @@ def _stop(link: Link, place: Rendezvous, now: bool) -> int:
     pid = link.welcome.pid
     try:
         # It may end at any of these: that it is gone, its lock tells.
-        with suppress(DaemonLost), LongWait(_reason(read_facts(link))):
+        with suppress(DaemonLost), LongWait(_reason(link.status())):
             if now:
                 _end_at_once(link, pid)
             stop(link)
@@ -95,5 +94,5 @@ def _end_at_once(link: Link, pid: int) -> None:
     """Do as a terminal does where somebody is in a hurry: ask twice."""
     os.kill(pid, signal.SIGTERM)
     # Its answer tells that it has seen the first signal, which the second must not come before.
-    read_facts(link)
+    link.status()
     os.kill(pid, signal.SIGINT)

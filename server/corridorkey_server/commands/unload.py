@@ -11,7 +11,7 @@ from ..link import Link
 from ..protocol import Done, Unload
 from ..rendezvous import here
 from ..terminal import LongWait
-from .ps import describe_bytes, read_facts
+from .ps import describe_bytes
 
 _FRAME = 600.0  # seconds that the running frame may take
 
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     """
     del args
     with Link(here(), visit=True) as link:
-        worker = read_facts(link)["worker"]
+        worker = link.status()["worker"]
         with LongWait("waiting for the frame that is being keyed"):
             done = link.request(Unload(id=link.next_id()), Done, _FRAME)
     if not done.found:
