@@ -20,6 +20,7 @@ from ..terminal import LongWait, say
 
 _GONE = 15.0  # seconds that a daemon's process may take to end after its last word
 _PAUSE = 0.02
+_WAITING = "waiting for the daemon to end"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,12 +69,14 @@ def _wait_until_gone(place: Rendezvous) -> None:
 def _stop(link: Link, place: Rendezvous, now: bool) -> int:
     pid = link.welcome.pid
     try:
-        # It may end at any of these: that it is gone, its lock tells.
-        with suppress(DaemonLost), LongWait(_reason(link.status())):
-            if now:
-                _end_at_once(link, pid)
-            stop(link)
-        _wait_until_gone(place)
+        with LongWait(_WAITING) as wait:
+            # It may end at any of these: that it is gone, its lock tells.
+            with suppress(DaemonLost):
+                wait.text = _reason(link.status())
+                if now:
+                    _end_at_once(link, pid)
+                stop(link)
+            _wait_until_gone(place)
     except KeyboardInterrupt:
         say(f"no longer waiting; process {pid} ends after its frame, or at once with `ckey stop --now`.")
         return 1
@@ -84,7 +87,7 @@ def _stop(link: Link, place: Rendezvous, now: bool) -> int:
 def _reason(facts: dict[str, Any]) -> str:
     running = facts["running"]
     if running is None:
-        return "waiting for the daemon to end"
+        return _WAITING
     clients = {session["session"]: session["client"] for session in facts["sessions"]}
     client = clients.get(running["session"]) or "a client"
     return f"waiting for the frame that is being keyed for {client}, session {running['session']}"
