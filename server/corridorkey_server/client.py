@@ -41,7 +41,7 @@ from .client_slots import (
 from .frames import Frame, view
 from .launch import Waiting, start
 from .layout import Layout
-from .link import ANSWER, DaemonLost, Link, NoDaemon
+from .link import ANSWER, DaemonLost, Link, NoDaemon, number_of
 from .protocol import (
     Again,
     Busy,
@@ -325,7 +325,7 @@ class Client:
             self._mappings.pop(message.gone, None)
             self._send_back(message.slot)
             return
-        ticket = self._tickets.get(int(getattr(message, "id", 0)))
+        ticket = self._tickets.get(number_of(message))
         # What a stopping daemon did not take is handed over again as soon as its end shows.
         if ticket is None or (isinstance(message, Error) and message.code == "draining"):
             return

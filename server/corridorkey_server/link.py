@@ -142,7 +142,7 @@ class Link:
             CorridorKeyError: what the daemon says instead of the answer, or that it does not answer.
         """
         self.send(message)
-        number = _number(message)
+        number = number_of(message)
         until = time.monotonic() + timeout
         while True:
             reply = self._next(number, until)
@@ -164,7 +164,7 @@ class Link:
         while True:
             while self._inbox:
                 reply = self._inbox.popleft()
-                if _number(reply) == number:
+                if number_of(reply) == number:
                     return reply
                 self.other(reply)
             left = until - time.monotonic()
@@ -279,7 +279,8 @@ def _lease_message(data: bytes) -> Message | None:
         return None
 
 
-def _number(message: Message) -> int:
+def number_of(message: Message) -> int:
+    """Return the number of the request that a message is, or answers; 0 if it has none."""
     return int(getattr(message, "id", 0))
 
 
