@@ -149,14 +149,14 @@ class Crew:
         """Queue a job whose work is an Errand."""
         older = self.scheduler.add(job)
         if older is not None:
-            _errand(older).done(Superseded(id=older.id, by=job.id))
+            errand_of(older).done(Superseded(id=older.id, by=job.id))
         self.step(now)
 
     def cancel(self, session: int, id: int, now: float) -> bool:
         """Stop a job: at once where it waits, at the next block where it runs; return whether there was one."""
         waiting = self.scheduler.cancel(session, id)
         if waiting is not None:
-            _errand(waiting).done(Stopped(job=1))
+            errand_of(waiting).done(Stopped(job=1))
             return True
         running = self._running
         if running is None or (running.job.session, running.job.id) != (session, id):
@@ -175,7 +175,7 @@ class Crew:
             return
         job = self.scheduler.next(now)
         assert job is not None
-        errand = _errand(job)
+        errand = errand_of(job)
         self._running = _Running(next(self._numbers), job, errand)
         errand.started, errand.stage, errand.fraction = now, "begin", 0.0
         self.worker.send(errand.message(self._running.number))
@@ -246,7 +246,7 @@ class Crew:
     def fail_waiting(self, code: str, sentence: str) -> None:
         """Answer all that wait with a failure."""
         for job in self.scheduler.drain():
-            _errand(job).done(Failed(job=1, code=code, sentence=sentence))
+            errand_of(job).done(Failed(job=1, code=code, sentence=sentence))
 
     def unload(self, now: float, then: Callable[[], None]) -> None:
         """End the worker, after the frame that it is at, and call `then` once its memory is free."""
@@ -311,6 +311,7 @@ class Crew:
             log.warning("worker %d hangs in its driver; the device's memory is free when that lets it go", worker.pid)
 
 
-def _errand(job: Job) -> Errand:
+def errand_of(job: Job) -> Errand:
+    """Return what a job of this scheduler holds."""
     assert isinstance(job.work, Errand)
     return job.work

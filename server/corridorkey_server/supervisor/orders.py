@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from corridorkey_models.errors import InputError
-from corridorkey_models.params import QUALITIES, Params, Value
+from corridorkey_models.params import QUALITIES, WORKING_SPACES, Params, Value
 
 from ..errands import Failed, Finished, Load, Loaded, Look, Run, Seen, Stage, Stopped
 from ..protocol import (
@@ -26,7 +26,7 @@ from ..protocol import (
     Superseded,
 )
 from ..wire import Message
-from .crew import Crew, Errand, Outcome
+from .crew import Crew, Errand, Outcome, errand_of
 from .scheduler import Job, Priority
 from .sessions import Defaults, Owner, Refused, Session, SlotState
 from .slots import Shortage, Slots
@@ -72,6 +72,8 @@ class Orders:
         if self._is_known(session, request.id):
             return
         self._check_room()
+        if request.working_space not in WORKING_SPACES[1:]:
+            raise InputError(f"working_space is {request.working_space!r}; `ckey params` lists those there are.")
         slot = self._slot(session, request)
         slot.owner, slot.gen = Owner.DAEMON, request.gen
         errand = self._errand(session, request, lambda number: _look(number, request, slot), slot)
@@ -100,8 +102,7 @@ class Orders:
         running = self._crew.running
         busy = None
         if running is not None and running.session == session.number:
-            assert isinstance(running.work, Errand)
-            busy = running.work.slot
+            busy = errand_of(running).slot
             self._crew.cancel(session.number, running.id, time.monotonic())
         for slot in tuple(session.slots.values()):
             if slot is not busy:
@@ -112,9 +113,9 @@ class Orders:
         if number in session.waiting:
             errand = session.waiting[number]
             assert isinstance(errand, Errand)
-            self._tell(session, Progress(id=number, stage=errand.stage, fraction=errand.fraction))
+            self.tell(session, Progress(id=number, stage=errand.stage, fraction=errand.fraction))
         elif number in session.answers:
-            self._tell(session, session.answers[number])
+            self.tell(session, session.answers[number])
         else:
             return False
         return True
@@ -154,10 +155,10 @@ class Orders:
             moments = (arrived, errand.started or time.monotonic(), time.monotonic())
             answer = self._answer(session, request, outcome, moments)
             session.answer(request.id, answer)
-            self._tell(session, answer)
+            self.tell(session, answer)
 
         def tell(stage: Stage) -> None:
-            self._tell(session, Progress(id=request.id, stage=stage.stage, fraction=stage.fraction))
+            self.tell(session, Progress(id=request.id, stage=stage.stage, fraction=stage.fraction))
 
         errand = Errand(message, done, tell, slot)
         return errand
@@ -230,7 +231,8 @@ class Orders:
         if session.ended:
             self._slots.free(session, slot)
 
-    def _tell(self, session: Session, message: Message) -> None:
+    def tell(self, session: Session, message: Message) -> None:
+        """Send to a session, if it is there and has spoken."""
         if session.identity is not None and not session.ended:
             self._send(session.identity, message)
 

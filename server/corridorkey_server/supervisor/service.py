@@ -12,7 +12,6 @@ from typing import Any
 
 from corridorkey_models import __version__
 from corridorkey_models.errors import CorridorKeyError, InputError
-from corridorkey_models.params import WORKING_SPACES
 
 from ..layout import Layout
 from ..protocol import (
@@ -95,7 +94,7 @@ class Service:
             Slot: self._slot,
             SlotBack: self._slot_back,
             Key: self._orders.key,
-            Detect: self._detect,
+            Detect: self._orders.detect,
             Cancel: self._cancel,
             Again: self._orders.again,
             Configure: self._orders.configure,
@@ -193,10 +192,10 @@ class Service:
         def ready(slot: SlotState, fresh: bool) -> None:
             if fresh:
                 self._over_lease(session, Region(slot=slot.number, size=slot.region.size), slot)
-            self._tell(session, _slot_ready(request.id, slot, fresh))
+            self._orders.tell(session, _slot_ready(request.id, slot, fresh))
 
         def failed(problem: CorridorKeyError) -> None:
-            self._tell(session, error(request.id, "resource", str(problem)))
+            self._orders.tell(session, error(request.id, "resource", str(problem)))
 
         try:
             self._slots.ask(session, wanted, ready, failed)
@@ -205,20 +204,11 @@ class Service:
 
     def _slot_back(self, session: Session, request: SlotBack) -> None:
         self._slots.give_back(session.own_slot(request.slot), time.monotonic())
-        self._tell(session, Done(id=request.id))
-
-    def _detect(self, session: Session, request: Detect) -> None:
-        if request.working_space not in WORKING_SPACES[1:]:
-            raise InputError(f"working_space is {request.working_space!r}; `ckey params` lists those there are.")
-        self._orders.detect(session, request)
+        self._orders.tell(session, Done(id=request.id))
 
     def _cancel(self, session: Session, request: Cancel) -> None:
         found = self._crew.cancel(session.number, request.target, time.monotonic())
-        self._tell(session, Done(id=request.id, found=found))
-
-    def _tell(self, session: Session, message: Message) -> None:
-        if session.identity is not None and not session.ended:
-            self._send(session.identity, message)
+        self._orders.tell(session, Done(id=request.id, found=found))
 
     def _unload(self, request: Unload, caller: Caller) -> None:
         found = self._crew.worker is not None
