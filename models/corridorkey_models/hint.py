@@ -38,6 +38,12 @@ def select_channel(image: NDArray[np.floating], channel: str) -> tuple[Pixels, t
     return image[..., index if count > 2 or index < 0 else 0], ()
 
 
+def check_source_alpha(channels: int) -> None:
+    """Raise InputError unless a plate of so many channels has an alpha to take as hint."""
+    if channels != 4:
+        raise InputError("the plate has no alpha to take as hint; choose hint_source chroma or wire a hint.")
+
+
 def _is_opaque_matte(image: Pixels) -> bool:
     """Whether a matte was saved as a grey picture with a solid alpha, as painting programs do."""
     if image.shape[2] not in (2, 4) or bool((image[..., -1] != 1).any()):

@@ -115,3 +115,21 @@ def check_buffer(out: Pixels | None, size: tuple[int, ...]) -> None:
     if out is not None and (out.shape != wanted or out.dtype != np.float32 or not out.flags.writeable):
         kind = f"{out.dtype}{'' if out.flags.writeable else ', read-only'}"
         raise InputError(f"the output buffer has shape {out.shape} {kind}; give {wanted} float32, writable.")
+
+
+def check_frame(
+    plate: NDArray[np.floating], hint: NDArray[np.floating] | None, masks: Masks, out: Pixels | None
+) -> tuple[Pixels, Pixels | None, Masks]:
+    """Return plate, hint and masks of one frame, checked together; arguments as of `keyer.Keyer.key`.
+
+    Raises:
+        InputError: shapes or types do not fit together.
+    """
+    pixels = check_image(plate, "plate", (3, 4))
+    size = pixels.shape[:2]
+    check_buffer(out, size)
+    wired = None if hint is None else check_image(hint, "hint", (1, 2, 3, 4), size)
+    for mask, name in masks.named():
+        if mask is not None:
+            check_image(mask, name, (1, 2, 3, 4), size)
+    return pixels, wired, masks

@@ -18,9 +18,9 @@ from torch import Tensor
 from . import color, filters, matte, screen
 from .errors import InputError, ResourceError
 from .greenformer import Prediction
-from .hint import select_channel
+from .hint import check_source_alpha, select_channel
 from .kept import KeptPredictions, fingerprint
-from .keyed import STAGES, Keyed, Masks, Pixels, check_buffer, check_image
+from .keyed import STAGES, Keyed, Masks, Pixels, check_frame
 from .params import Params
 from .predictors import Plate, Predictor, resize
 from .watch import Watch
@@ -88,8 +88,7 @@ class Keyer:
         with torch.inference_mode(), _memory_explained(self.predictor.device, params.quality):
             timings = dict.fromkeys(STAGES, 0.0)
             with _timed(timings, "pre"):
-                frame = self._prepare(plate, hint, params, masks or Masks())
-                check_buffer(out, plate.shape[:2])
+                frame = self._prepare(*check_frame(plate, hint, masks or Masks(), out), params)
             if frame.empty:
                 return _empty(frame, params, out, timings)
             prediction, kept = self._predict(frame, params, watch, timings)
@@ -102,18 +101,14 @@ class Keyer:
             tell("finish", 1.0)
             return Keyed(*arrays, False, frame.notes, timings, kept)
 
-    def _prepare(
-        self, plate: NDArray[np.floating], hint: NDArray[np.floating] | None, params: Params, masks: Masks
-    ) -> _Frame:
-        pixels = self._upload(check_image(plate, "plate", (3, 4)))
-        size = plate.shape[:2]
+    def _prepare(self, plate: Pixels, hint: Pixels | None, masks: Masks, params: Params) -> _Frame:
+        pixels = self._upload(plate)
         rgb = finite(pixels[..., :3])
         # A log curve turns large finite code values into infinities.
         source = Plate(rgb, finite(color.decode(rgb, params.working_space)), params.working_space)
-        inside, outside = (self._mask(mask, name, size) for mask, name in masks.named())
-        wired = None if hint is None else check_image(hint, "hint", (1, 2, 3, 4), size)
-        chosen, notes = self._choose_hint(pixels, source, wired, params)
-        shaped = _shape_hint(chosen, params, _scale(size[1]))
+        inside, outside = (self._mask(mask) for mask, _ in masks.named())
+        chosen, notes = self._choose_hint(pixels, source, hint, params)
+        shaped = _shape_hint(chosen, params, _scale(plate.shape[1]))
         used = matte.apply_masks(shaped, inside, outside)
         empty = hint is not None and params.hint_source in ("auto", "input") and not bool(used.any())
         return _Frame(source, used, inside, outside, empty, notes)
@@ -123,8 +118,7 @@ class Keyer:
     ) -> tuple[Tensor, tuple[str, ...]]:
         """Return the raw hint [height, width] by `hint_source`, and notes."""
         if params.hint_source == "source_alpha":
-            if pixels.shape[2] != 4:
-                raise InputError("the plate has no alpha to take as hint; choose hint_source chroma or wire a hint.")
+            check_source_alpha(pixels.shape[2])
             return _unit(pixels[..., 3]), ()
         if params.hint_source == "input" and wired is None:
             raise InputError("hint_source is input but no hint is wired; wire one or choose hint_source chroma.")
@@ -157,11 +151,8 @@ class Keyer:
         by = self.predictor
         return by.identity, by.device, by.settings(params), fingerprint(seen)
 
-    def _mask(self, mask: NDArray[np.floating] | None, name: str, size: tuple[int, ...]) -> Tensor | None:
-        if mask is None:
-            return None
-        chosen, _ = select_channel(check_image(mask, name, (1, 2, 3, 4), size), "auto")
-        return _unit(self._upload(chosen))
+    def _mask(self, mask: NDArray[np.floating] | None) -> Tensor | None:
+        return None if mask is None else _unit(self._upload(select_channel(mask, "auto")[0]))
 
     def _upload(self, image: Pixels) -> Tensor:
         return torch.from_numpy(np.require(image, np.float32, ["C", "W"])).to(self.predictor.device)

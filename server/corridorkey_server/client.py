@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corridorkey_models.errors import ResourceError
-from corridorkey_models.keyed import Keyed, Masks, Pixels, check_image
+from corridorkey_models.keyed import Keyed, Masks, Pixels, check_frame, check_image
 from corridorkey_models.params import Params
 from corridorkey_models.watch import Watch
 
@@ -32,7 +32,6 @@ from .client_slots import (
     RequestMaker,
     Ticket,
     Wired,
-    check_frame,
     detect_request,
     fill,
     key_request,

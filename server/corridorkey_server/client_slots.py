@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from corridorkey_models.errors import Cancelled, CorridorKeyError, InputError
-from corridorkey_models.hint import select_channel
-from corridorkey_models.keyed import Keyed, Masks, Pixels, check_buffer, check_image
+from corridorkey_models.errors import Cancelled, CorridorKeyError
+from corridorkey_models.hint import check_source_alpha, select_channel
+from corridorkey_models.keyed import Keyed, Masks, Pixels
 from corridorkey_models.params import Params
 
 from .frames import Frame
@@ -163,28 +163,13 @@ def detect_request(slot: ClientSlot, space: str) -> RequestMaker:
     return make
 
 
-def check_frame(
-    plate: NDArray[np.floating], hint: NDArray[np.floating] | None, masks: Masks, out: Pixels | None
-) -> tuple[Pixels, Pixels | None, Masks]:
-    """Return the arrays of a frame, checked as a Keyer checks them, before a slot is asked for."""
-    pixels = check_image(plate, "plate", (3, 4))
-    size = pixels.shape[:2]
-    check_buffer(out, size)
-    wired = None if hint is None else check_image(hint, "hint", (1, 2, 3, 4), size)
-    for mask, name in masks.named():
-        if mask is not None:
-            check_image(mask, name, (1, 2, 3, 4), size)
-    return pixels, wired, masks
-
-
 def fill(frame: Frame, arrays: tuple[Pixels, Pixels | None, Masks], params: Params) -> Wired:
     """Copy plate, hint and masks, checked already, into a slot, and return what the frame comes with."""
     plate, hint, masks = arrays
     frame.given[..., :3] = plate[..., :3]
     alpha, notes = "none", tuple[str, ...]()
     if params.hint_source == "source_alpha":
-        if plate.shape[2] != 4:
-            raise InputError("the plate has no alpha to take as hint; choose hint_source chroma or wire a hint.")
+        check_source_alpha(plate.shape[2])
         alpha, frame.given[..., 3] = "source", plate[..., 3]
     elif hint is not None and params.hint_source != "chroma":
         frame.given[..., 3], notes = select_channel(hint, params.hint_channel)
