@@ -7,7 +7,6 @@ import sys
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from stat import S_ISREG
 
 import torch
 from numpy import floating
@@ -24,8 +23,7 @@ from corridorkey_models.watch import Watch
 
 from . import system
 from .errands import Memory, Unfit
-from .footage.paths import given_path, mode
-from .model_names import CORRIDORKEY, PROCEDURAL
+from .model_names import CORRIDORKEY, PROCEDURAL, full_name
 from .work import Worker
 
 KEPT_BYTES = 512 * 2**20
@@ -51,9 +49,7 @@ def open_keyer(model: str, screen_color: str, device: str = "auto", kept: KeptPr
     chosen = pick_device(device)
     if model == PROCEDURAL:
         return Keyer(Procedural(chosen), kept)
-    source: str | Path = screen_color if model == CORRIDORKEY else given_path(model)
-    if isinstance(source, Path) and not S_ISREG(mode(source)):
-        raise InputError(f"there is no model {model!r}; give corridorkey, procedural or a checkpoint file.")
+    source = screen_color if model == CORRIDORKEY else Path(full_name(model))
     network, identity = convert.load_network(source)
     return Keyer(Network(network, identity, chosen), kept)
 
