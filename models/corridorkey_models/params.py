@@ -50,6 +50,15 @@ class Param:
     high: float | None = None
     choices: tuple[str, ...] = ()
 
+    @property
+    def choice_labels(self) -> tuple[str, ...]:
+        """What an artist reads for each of `choices`.
+
+        >>> Param("space", "choice", "srgb", "", "", Stage.VIEW, choices=("srgb", "source_alpha")).choice_labels
+        ('sRGB', 'Source alpha')
+        """
+        return tuple(_CHOICE_LABELS.get(word, word.replace("_", " ").capitalize()) for word in self.choices)
+
     def parse(self, value: object) -> Value:
         """Return `value` as this parameter's type; text is accepted for each kind.
 
@@ -124,6 +133,23 @@ OUTPUT_SPACES = (
 
 QUALITIES = {"full": 2048, "high": 1536, "half": 1024, "draft": 512}
 """Side of the square the network works on, in pixels."""
+
+_CHOICE_LABELS = {
+    "linear_rec709": "Linear Rec.709",
+    "srgb": "sRGB",
+    "rec709_g24": "Rec.709 gamma 2.4",
+    "acescg": "ACEScg",
+    "aces2065_1": "ACES2065-1",
+    "linear_rec2020": "Linear Rec.2020",
+    "linear_p3d65": "Linear P3-D65",
+    "davinci_intermediate": "DaVinci Intermediate",
+    "davinci_wide_gamut_linear": "DaVinci Wide Gamut Linear",
+    "arri_logc3": "ARRI LogC3",
+    "arri_logc4": "ARRI LogC4",
+    "sony_slog3": "Sony S-Log3",
+    **{word: f"{word.capitalize()} ({side})" for word, side in QUALITIES.items()},
+}
+"""Labels of choices whose words do not read well."""
 
 
 def _choice(default: str, choices: tuple[str, ...], label: str, tooltip: str, stage: Stage) -> Any:

@@ -88,12 +88,17 @@ typedef struct ck_param {
     const char *tooltip;
     enum ck_stage stage;        /* the earliest that a change makes necessary */
     const char *const *choices; /* words of a choice in their permanent order, else null */
+    const char *const *labels;  /* what an artist reads for each */
     int choice_count;
 } ck_param;
 
 static const char *const ck_choices_screen[] = {
     "green",
     "blue"
+};
+static const char *const ck_labels_screen[] = {
+    "Green",
+    "Blue"
 };
 static const char *const ck_choices_working_space[] = {
     "auto",
@@ -110,17 +115,44 @@ static const char *const ck_choices_working_space[] = {
     "arri_logc4",
     "sony_slog3"
 };
+static const char *const ck_labels_working_space[] = {
+    "Auto",
+    "Linear Rec.709",
+    "sRGB",
+    "Rec.709 gamma 2.4",
+    "ACEScg",
+    "ACES2065-1",
+    "Linear Rec.2020",
+    "Linear P3-D65",
+    "DaVinci Intermediate",
+    "DaVinci Wide Gamut Linear",
+    "ARRI LogC3",
+    "ARRI LogC4",
+    "Sony S-Log3"
+};
 static const char *const ck_choices_quality[] = {
     "full",
     "high",
     "half",
     "draft"
 };
+static const char *const ck_labels_quality[] = {
+    "Full (2048)",
+    "High (1536)",
+    "Half (1024)",
+    "Draft (512)"
+};
 static const char *const ck_choices_hint_source[] = {
     "auto",
     "input",
     "source_alpha",
     "chroma"
+};
+static const char *const ck_labels_hint_source[] = {
+    "Auto",
+    "Input",
+    "Source alpha",
+    "Chroma"
 };
 static const char *const ck_choices_hint_channel[] = {
     "auto",
@@ -130,10 +162,23 @@ static const char *const ck_choices_hint_channel[] = {
     "blue",
     "luminance"
 };
+static const char *const ck_labels_hint_channel[] = {
+    "Auto",
+    "Alpha",
+    "Red",
+    "Green",
+    "Blue",
+    "Luminance"
+};
 static const char *const ck_choices_foreground_source[] = {
     "plate_core",
     "model",
     "plate_despilled"
+};
+static const char *const ck_labels_foreground_source[] = {
+    "Plate core",
+    "Model",
+    "Plate despilled"
 };
 static const char *const ck_choices_output[] = {
     "premultiplied",
@@ -142,6 +187,14 @@ static const char *const ck_choices_output[] = {
     "hint",
     "checker",
     "plate"
+};
+static const char *const ck_labels_output[] = {
+    "Premultiplied",
+    "Foreground",
+    "Matte",
+    "Hint",
+    "Checker",
+    "Plate"
 };
 static const char *const ck_choices_output_space[] = {
     "same",
@@ -152,6 +205,15 @@ static const char *const ck_choices_output_space[] = {
     "linear_p3d65",
     "davinci_wide_gamut_linear"
 };
+static const char *const ck_labels_output_space[] = {
+    "Same",
+    "Linear Rec.709",
+    "ACEScg",
+    "ACES2065-1",
+    "Linear Rec.2020",
+    "Linear P3-D65",
+    "DaVinci Wide Gamut Linear"
+};
 
 #define CK_PARAM_COUNT 23
 
@@ -159,101 +221,101 @@ static const ck_param ck_params[CK_PARAM_COUNT] = {
     {"screen", CK_KIND_CHOICE, 0.0, 0.0, 0.0,
      "Screen",
      "Colour of the screen. Chooses the checkpoint, the despill channel and the chroma hint.",
-     CK_STAGE_PREDICT, ck_choices_screen, 2},
+     CK_STAGE_PREDICT, ck_choices_screen, ck_labels_screen, 2},
     {"working_space", CK_KIND_CHOICE, 0.0, 0.0, 0.0,
      "Working space",
      "How the plate is encoded. The foreground comes back in the same encoding.",
-     CK_STAGE_PREDICT, ck_choices_working_space, 13},
+     CK_STAGE_PREDICT, ck_choices_working_space, ck_labels_working_space, 13},
     {"quality", CK_KIND_CHOICE, 0.0, 0.0, 0.0,
      "Quality",
      "Size the network works at: full 2048, high 1536, half 1024, draft 512.",
-     CK_STAGE_PREDICT, ck_choices_quality, 4},
+     CK_STAGE_PREDICT, ck_choices_quality, ck_labels_quality, 4},
     {"hint_source", CK_KIND_CHOICE, 0.0, 0.0, 0.0,
      "Hint source",
      "Where the rough matte comes from: auto takes the hint input if one is wired, else a chroma"
      " hint.",
-     CK_STAGE_PREDICT, ck_choices_hint_source, 4},
+     CK_STAGE_PREDICT, ck_choices_hint_source, ck_labels_hint_source, 4},
     {"hint_channel", CK_KIND_CHOICE, 0.0, 0.0, 0.0,
      "Hint channel",
      "Channel of the hint image that holds the rough matte: auto takes alpha if there is one, "
      "else luminance.",
-     CK_STAGE_PREDICT, ck_choices_hint_channel, 6},
+     CK_STAGE_PREDICT, ck_choices_hint_channel, ck_labels_hint_channel, 6},
     {"hint_invert", CK_KIND_BOOL, 0.0, 0.0, 0.0,
      "Invert hint",
      "Use one minus the hint, for a hint that is white on the screen.",
-     CK_STAGE_PREDICT, 0, 0},
+     CK_STAGE_PREDICT, 0, 0, 0},
     {"hint_erode", CK_KIND_FLOAT, 0.0, -50.0, 50.0,
      "Hint erode",
      "Shrinks the hint, in pixels at 1920 wide; negative grows it. The network fills in better "
      "than it removes.",
-     CK_STAGE_PREDICT, 0, 0},
+     CK_STAGE_PREDICT, 0, 0, 0},
     {"hint_blur", CK_KIND_FLOAT, 0.0, 0.0, 50.0,
      "Hint blur",
      "Softens the hint: sigma of a Gaussian, in pixels at 1920 wide.",
-     CK_STAGE_PREDICT, 0, 0},
+     CK_STAGE_PREDICT, 0, 0, 0},
     {"refiner_scale", CK_KIND_FLOAT, 1.0, 0.0, 2.0,
      "Refiner",
      "Strength of the network's edge refiner: 1 as trained, 0 leaves the coarse prediction.",
-     CK_STAGE_PREDICT, 0, 0},
+     CK_STAGE_PREDICT, 0, 0, 0},
     {"despill", CK_KIND_FLOAT, 0.5, 0.0, 1.0,
      "Despill",
      "How much of the screen colour's excess over the mean of the other channels is taken from "
      "the foreground.",
-     CK_STAGE_FINISH, 0, 0},
+     CK_STAGE_FINISH, 0, 0, 0},
     {"despeckle", CK_KIND_BOOL, 0.0, 0.0, 0.0,
      "Despeckle",
      "Removes islands of matte smaller than the despeckle size. Fly-away hair is islands too.",
-     CK_STAGE_FINISH, 0, 0},
+     CK_STAGE_FINISH, 0, 0, 0},
     {"despeckle_size", CK_KIND_FLOAT, 400.0, 1.0, 100000.0,
      "Despeckle size",
      "Area below which an island is removed, in pixels at 1920 wide; scaled by the square of the"
      " width.",
-     CK_STAGE_FINISH, 0, 0},
+     CK_STAGE_FINISH, 0, 0, 0},
     {"foreground_source", CK_KIND_CHOICE, 0.0, 0.0, 0.0,
      "Foreground source",
      "plate_core: the despilled plate where the matte is solid, the model at edges. model: the "
      "model's colour alone. plate_despilled: the despilled plate everywhere.",
-     CK_STAGE_FINISH, ck_choices_foreground_source, 3},
+     CK_STAGE_FINISH, ck_choices_foreground_source, ck_labels_foreground_source, 3},
     {"highlight_restore", CK_KIND_FLOAT, 1.0, 0.0, 1.0,
      "Highlight restore",
      "Gives back plate values above 1, which the network cannot see.",
-     CK_STAGE_FINISH, 0, 0},
+     CK_STAGE_FINISH, 0, 0, 0},
     {"gamut_restore", CK_KIND_FLOAT, 1.0, 0.0, 1.0,
      "Gamut restore",
      "Gives back colours outside Rec.709 in the solid part of the matte.",
-     CK_STAGE_FINISH, 0, 0},
+     CK_STAGE_FINISH, 0, 0, 0},
     {"matte_black", CK_KIND_FLOAT, 0.0, 0.0, 1.0,
      "Matte black",
      "Matte values up to this become 0.",
-     CK_STAGE_FINISH, 0, 0},
+     CK_STAGE_FINISH, 0, 0, 0},
     {"matte_white", CK_KIND_FLOAT, 1.0, 0.0, 1.0,
      "Matte white",
      "Matte values from this on become 1.",
-     CK_STAGE_FINISH, 0, 0},
+     CK_STAGE_FINISH, 0, 0, 0},
     {"matte_gamma", CK_KIND_FLOAT, 1.0, 0.1, 10.0,
      "Matte gamma",
      "Gamma of the matte between black and white; above 1 lifts it.",
-     CK_STAGE_FINISH, 0, 0},
+     CK_STAGE_FINISH, 0, 0, 0},
     {"matte_grow", CK_KIND_FLOAT, 0.0, -50.0, 50.0,
      "Matte grow",
      "Grows the matte, in pixels at 1920 wide; negative shrinks it.",
-     CK_STAGE_FINISH, 0, 0},
+     CK_STAGE_FINISH, 0, 0, 0},
     {"matte_blur", CK_KIND_FLOAT, 0.0, 0.0, 50.0,
      "Matte blur",
      "Softens the matte's edge: sigma of a Gaussian, in pixels at 1920 wide.",
-     CK_STAGE_FINISH, 0, 0},
+     CK_STAGE_FINISH, 0, 0, 0},
     {"overscan", CK_KIND_BOOL, 0.0, 0.0, 0.0,
      "Overscan",
      "Keys the whole data window instead of the display window.",
-     CK_STAGE_PREDICT, 0, 0},
+     CK_STAGE_PREDICT, 0, 0, 0},
     {"output", CK_KIND_CHOICE, 0.0, 0.0, 0.0,
      "Output",
      "What a host shows: the premultiplied foreground, or one part of the result.",
-     CK_STAGE_VIEW, ck_choices_output, 6},
+     CK_STAGE_VIEW, ck_choices_output, ck_labels_output, 6},
     {"output_space", CK_KIND_CHOICE, 0.0, 0.0, 0.0,
      "Output space",
      "Encoding of the foreground: the plate's own, or a linear space.",
-     CK_STAGE_FINISH, ck_choices_output_space, 7}
+     CK_STAGE_FINISH, ck_choices_output_space, ck_labels_output_space, 7}
 };
 
 #endif

@@ -117,12 +117,17 @@ def _c_words(words: Iterable[str]) -> str:
 
 
 def _c_choices(param: Param) -> str:
-    return f"static const char *const ck_choices_{param.name}[] = {{\n{_c_words(param.choices)}\n}};\n"
+    arrays = {"choices": param.choices, "labels": param.choice_labels}
+    return "".join(
+        f"static const char *const ck_{noun}_{param.name}[] = {{\n{_c_words(words)}\n}};\n"
+        for noun, words in arrays.items()
+    )
 
 
 def _c_row(param: Param) -> str:
     values = [repr(float(value)) for value in (_index(param), param.low or 0, param.high or 0)]
-    choices = f"ck_choices_{param.name}, {len(param.choices)}" if param.choices else "0, 0"
+    count, name = len(param.choices), param.name
+    choices = f"ck_choices_{name}, ck_labels_{name}, {count}" if count else "0, 0, 0"
     tooltip = "\n     ".join(map(quote_c, pieces(param.tooltip)))
     head = f"{quote_c(param.name)}, CK_KIND_{param.kind.upper()}, {', '.join(values)}"
     tail = f"CK_STAGE_{param.stage.value.upper()}, {choices}"
@@ -161,7 +166,12 @@ def _lua_fields(param: Param) -> Iterator[tuple[str, str]]:
     yield "tooltip", "\n        .. ".join(map(quote_lua, pieces(param.tooltip)))
     yield "stage", quote_lua(param.stage.value)
     if param.choices:
-        yield "choices", "{\n" + "".join(f"        {quote_lua(word)},\n" for word in param.choices) + "      }"
+        yield "choices", _lua_words(param.choices)
+        yield "labels", _lua_words(param.choice_labels)
+
+
+def _lua_words(words: Iterable[str]) -> str:
+    return "{\n" + "".join(f"        {quote_lua(word)},\n" for word in words) + "      }"
 
 
 def _lua_value(value: object) -> str:
@@ -201,6 +211,7 @@ typedef struct ck_param {{
     const char *tooltip;
     enum ck_stage stage;        /* the earliest that a change makes necessary */
     const char *const *choices; /* words of a choice in their permanent order, else null */
+    const char *const *labels;  /* what an artist reads for each */
     int choice_count;
 }} ck_param;
 
@@ -242,7 +253,7 @@ int main(void)
         const ck_param *p = &ck_params[i];
         text(p->name); number(p->kind); number(p->default_value); number(p->low); number(p->high);
         text(p->label); text(p->tooltip); text(ck_stages[p->stage]); number(p->choice_count);
-        for (int k = 0; k < p->choice_count; k++) text(p->choices[k]);
+        for (int k = 0; k < p->choice_count; k++) { text(p->choices[k]); text(p->labels[k]); }
     }
     for (int i = 0; i < CK_CODE_COUNT; i++) text(ck_codes[i]);
     for (int i = 0; i < CK_PRIORITY_COUNT; i++) text(ck_priorities[i]);
@@ -265,7 +276,8 @@ def expected_from_c(params: Sequence[Param]) -> list[str]:
 def _c_facts(param: Param) -> Iterable[str]:
     numbers = (["bool", "float", "choice"].index(param.kind), _index(param), param.low or 0, param.high or 0)
     texts = (param.label, param.tooltip, param.stage.value, str(len(param.choices)))
-    return (param.name, *(f"{float(value):.17g}" for value in numbers), *texts, *param.choices)
+    choices = chain.from_iterable(zip(param.choices, param.choice_labels, strict=True))
+    return (param.name, *(f"{float(value):.17g}" for value in numbers), *texts, *choices)
 
 
 def compile_c(source: Path, *options: str, compiler: str = "gcc") -> None:
@@ -291,7 +303,7 @@ def expected_from_lua(param: Param) -> dict[str, Any]:
     row = {name: getattr(param, name) for name in ("name", "kind", "default", "label", "tooltip")}
     row |= {"stage": param.stage.value}
     row |= {"low": param.low, "high": param.high} if param.kind == "float" else {}
-    return row | ({"choices": list(param.choices)} if param.choices else {})
+    return row | ({"choices": list(param.choices), "labels": list(param.choice_labels)} if param.choices else {})
 
 
 @pytest.mark.parametrize(("path", "render"), [(C_HEADER, render_c), (LUA_MODULE, render_lua)])

@@ -43,6 +43,10 @@ return {
         "green",
         "blue",
       },
+      labels = {
+        "Green",
+        "Blue",
+      },
     },
     {
       name = "working_space",
@@ -66,6 +70,21 @@ return {
         "arri_logc4",
         "sony_slog3",
       },
+      labels = {
+        "Auto",
+        "Linear Rec.709",
+        "sRGB",
+        "Rec.709 gamma 2.4",
+        "ACEScg",
+        "ACES2065-1",
+        "Linear Rec.2020",
+        "Linear P3-D65",
+        "DaVinci Intermediate",
+        "DaVinci Wide Gamut Linear",
+        "ARRI LogC3",
+        "ARRI LogC4",
+        "Sony S-Log3",
+      },
     },
     {
       name = "quality",
@@ -79,6 +98,12 @@ return {
         "high",
         "half",
         "draft",
+      },
+      labels = {
+        "Full (2048)",
+        "High (1536)",
+        "Half (1024)",
+        "Draft (512)",
       },
     },
     {
@@ -94,6 +119,12 @@ return {
         "input",
         "source_alpha",
         "chroma",
+      },
+      labels = {
+        "Auto",
+        "Input",
+        "Source alpha",
+        "Chroma",
       },
     },
     {
@@ -111,6 +142,14 @@ return {
         "green",
         "blue",
         "luminance",
+      },
+      labels = {
+        "Auto",
+        "Alpha",
+        "Red",
+        "Green",
+        "Blue",
+        "Luminance",
       },
     },
     {
@@ -194,6 +233,11 @@ return {
         "plate_core",
         "model",
         "plate_despilled",
+      },
+      labels = {
+        "Plate core",
+        "Model",
+        "Plate despilled",
       },
     },
     {
@@ -289,6 +333,14 @@ return {
         "checker",
         "plate",
       },
+      labels = {
+        "Premultiplied",
+        "Foreground",
+        "Matte",
+        "Hint",
+        "Checker",
+        "Plate",
+      },
     },
     {
       name = "output_space",
@@ -305,6 +357,15 @@ return {
         "linear_rec2020",
         "linear_p3d65",
         "davinci_wide_gamut_linear",
+      },
+      labels = {
+        "Same",
+        "Linear Rec.709",
+        "ACEScg",
+        "ACES2065-1",
+        "Linear Rec.2020",
+        "Linear P3-D65",
+        "DaVinci Wide Gamut Linear",
       },
     },
   },
