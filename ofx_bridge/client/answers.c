@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the daemon says, taken up: each answer goes to the frame whose request it names. */
+#include "session.h"
+
+static ck_frame *find_frame(const ck_client *client, uint64_t id) {
+    ck_frame *frame = client->frames;
+    while (frame != NULL && (frame->id != id || frame->id == 0))
+        frame = frame->next;
+    return frame;
+}
+
+static void lose_ended(ck_client *client) {
+    ck_fail(CK_DOWN, "the CorridorKey daemon has ended; start it with `ckey start` and try again.");
+    ck_session_lose(client, CK_DOWN);
+}
+
+static void take_slot(ck_client *client, ck_frame *frame, const ck_reply *reply) {
+    ck_session_drop_memory(client, reply->gone);
+    if (frame == NULL || frame->state != CK_FRAME_ASKING) {
+        /* Whoever asked gave up; the memory is mapped when it is handed out again. */
+        ck_session_send_slot_back(client, reply->slot);
+        return;
+    }
+    frame->state = CK_FRAME_GRANTED;
+    frame->since = ck_now();
+    frame->id = 0;
+    frame->slot = reply->slot;
+    frame->gen = reply->gen;
+}
+
+static void take_progress(ck_frame *frame, const ck_reply *reply) {
+    ck_copy_text(reply->stage, frame->stage, sizeof frame->stage);
+    frame->fraction = reply->fraction;
+}
+
+static void take_result(ck_frame *frame, const ck_reply *reply) {
+    frame->facts[CK_FACT_EMPTY] = reply->empty;
+    frame->facts[CK_FACT_KEPT] = reply->kept;
+    frame->facts[CK_FACT_SECONDS] = reply->total;
+    frame->fraction = 1;
+    ck_copy_text(reply->notes, frame->notes, sizeof frame->notes);
+}
+
+/* Remember the answer to a frame's request; what was away is the caller's again. */
+static void answer(ck_client *client, ck_frame *frame, int outcome) {
+    frame->id = 0;
+    frame->outcome = outcome;
+    frame->state = frame->state == CK_FRAME_AWAY ? CK_FRAME_OURS : CK_FRAME_ENDED;
+    if (outcome < 0)
+        ck_copy_text(ck_last_sentence(), frame->sentence, sizeof frame->sentence);
+    if (!frame->abandoned)
+        return;
+    ck_session_give_back(client, frame);
+    ck_session_forget(client, frame);
+}
+
+static void take_error(ck_client *client, ck_frame *frame, const ck_reply *reply) {
+    frame->facts[CK_FACT_CODE] = reply->code;
+    ck_fail(CK_REFUSED, "%s%s%s", reply->sentence, reply->next[0] ? "; " : "", reply->next);
+    answer(client, frame, CK_REFUSED);
+}
+
+static void take_busy(ck_frame *frame, const ck_reply *reply) {
+    frame->again = ck_now() + (reply->seconds < 0.5 ? reply->seconds : 0.5);
+    if (frame->state == CK_FRAME_ASKING)
+        frame->state = CK_FRAME_PAUSED;
+    ck_copy_text(reply->reason, frame->stage, sizeof frame->stage);
+}
+
+static void take(ck_client *client, const ck_reply *reply) {
+    ck_frame *frame = find_frame(client, reply->id);
+    if (reply->op == CK_OP_SLOT_READY) {
+        take_slot(client, frame, reply);
+        return;
+    }
+    if (frame == NULL)
+        return;
+    if (reply->op == CK_OP_ERROR)
+        take_error(client, frame, reply);
+    if (reply->op == CK_OP_BUSY)
+        take_busy(frame, reply);
+    if (frame->state != CK_FRAME_AWAY)
+        return;
+    if (reply->op == CK_OP_PROGRESS)
+        take_progress(frame, reply);
+    if (reply->op == CK_OP_RESULT)
+        take_result(frame, reply);
+    if (reply->op == CK_OP_DETECTED)
+        frame->facts[CK_FACT_SCREEN] = reply->screen;
+    if (reply->op == CK_OP_RESULT || reply->op == CK_OP_DETECTED)
+        answer(client, frame, CK_OK);
+    else if (reply->op == CK_OP_CANCELLED || reply->op == CK_OP_SUPERSEDED)
+        answer(client, frame, CK_CANCELLED);
+}
+
+void ck_session_receive(ck_client *client) {
+    int changed = 0;
+    while (client->link != NULL) {
+        enum ck_received got = ck_link_receive(client->link);
+        if (got == CK_RECEIVED_GONE || (got == CK_RECEIVED_NOTHING && client->broken))
+            lose_ended(client);
+        if (got != CK_RECEIVED_SOME)
+            break;
+        client->heard = ck_now();
+        take(client, &client->link->reply);
+        changed = 1;
+    }
+    if (changed)
+        ck_condition_wake_all(&client->changed);
+}

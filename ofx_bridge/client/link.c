@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "link.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../include/corridorkey.h"
+#include "folder.h"
+#include "sentence.h"
+
+#define SEND 0.5 /* seconds within which the daemon has to take what is sent */
+
+static int no_daemon(void) {
+    return ck_fail(CK_DOWN, "no CorridorKey daemon runs; start it with `ckey start`.");
+}
+
+static int no_answer(void) {
+    return ck_fail(CK_SILENT, "the CorridorKey daemon does not answer; see its log, or run `ckey stop --now` and start "
+                              "it again.");
+}
+
+static int turned_away(void) {
+    return ck_fail(CK_REFUSED,
+                   "the CorridorKey daemon closed the connection; see its log: it belongs to somebody else, "
+                   "or has as many sessions as it can.");
+}
+
+static int no_memory(void) {
+    return ck_fail(CK_NO_MEMORY, "this program has no memory left; close something and try again.");
+}
+
+static int not_connected(int why) {
+    return why == -1 ? no_daemon() : why == -2 ? no_answer() : no_memory();
+}
+
+static int stranger(void) {
+    return ck_fail(CK_VERSION,
+                   "what answers is no CorridorKey daemon of this version; install the same version on both "
+                   "sides.");
+}
+
+static int not_shaken(int status) {
+    switch (status) {
+    case CK_OK:
+        return CK_OK;
+    case CK_DOWN:
+        return no_daemon();
+    case CK_SILENT:
+        return no_answer();
+    case CK_NO_MEMORY:
+        return no_memory();
+    default:
+        return stranger();
+    }
+}
+
+static int connect_both(ck_link *link, double until) {
+    char path[CK_FOLDER_ROOM];
+    int status = ck_folder_path("lease", path);
+    if (status != CK_OK)
+        return status == CK_DOWN ? no_daemon() : status;
+    int why = ck_lease_open(path, until, &link->lease);
+    if (why != 0)
+        return not_connected(why);
+    status = ck_folder_path("control", path);
+    if (status != CK_OK)
+        return status == CK_DOWN ? no_daemon() : status;
+    ck_socket connection;
+    why = ck_dial(path, until, &connection);
+    if (why != 0)
+        return not_connected(why);
+    return not_shaken(ck_dealer_open(&link->dealer, connection, until));
+}
+
+/* Receive the lease's first message, which has the session's token. */
+static int receive_token(ck_link *link, double until, ck_lease_said *said) {
+    uint8_t data[CK_LEASE_MESSAGE];
+    size_t size;
+    for (;;) {
+        ck_region region;
+        enum ck_received got = ck_lease_receive(link->lease, data, &size, &region);
+        if (got == CK_RECEIVED_GONE)
+            return turned_away();
+        if (got == CK_RECEIVED_SOME) {
+            ck_region_close(&region);
+            int is_token = ck_decode_lease(data, size, said) == 0 && said->op == CK_LEASE_OPENED;
+            return is_token ? CK_OK : stranger();
+        }
+        if (ck_now() >= until)
+            return no_answer();
+        ck_wait_readable(ck_lease_socket(link->lease), ck_lease_socket(link->lease), until);
+    }
+}
+
+static int refusal(const ck_reply *reply) {
+    int status = reply->code == CK_CODE_VERSION ? CK_VERSION : CK_REFUSED;
+    return ck_fail(status, "%s%s%s", reply->sentence, reply->next[0] ? "; " : "", reply->next);
+}
+
+static int check_welcome(const ck_reply *reply) {
+    if (reply->op == CK_OP_ERROR)
+        return refusal(reply);
+    if (reply->op == CK_OP_BUSY)
+        return ck_fail(CK_REFUSED, "the CorridorKey daemon is busy: %s; try again.", reply->reason);
+    if (reply->version < CK_PROTOCOL_OLDEST || reply->version > CK_PROTOCOL_VERSION)
+        return ck_fail(CK_VERSION,
+                       "the CorridorKey daemon speaks version %u of the protocol and this plug-in %d; install "
+                       "the same version on both sides.",
+                       (unsigned)reply->version, CK_PROTOCOL_VERSION);
+    return CK_OK;
+}
+
+static int say_hello(ck_link *link, const char *name, const uint8_t *token, double until) {
+    uint8_t data[CK_REQUEST_ROOM];
+    ck_writer message;
+    uint64_t id = ck_link_id(link);
+    ck_writer_init(&message, data, sizeof data);
+    ck_encode_hello(&message, id, token, name);
+    if (ck_link_send(link, &message) != 0)
+        return no_daemon();
+    for (;;) {
+        enum ck_received got = ck_link_receive(link);
+        if (got == CK_RECEIVED_GONE)
+            return turned_away();
+        if (got == CK_RECEIVED_SOME && link->reply.id == id)
+            return check_welcome(&link->reply);
+        if (got == CK_RECEIVED_NOTHING && ck_now() >= until)
+            return no_answer();
+        if (got == CK_RECEIVED_NOTHING)
+            ck_link_wait(link, until);
+    }
+}
+
+static int converse(ck_link *link, const char *name, int visit, double until) {
+    ck_lease_said said;
+    int status = connect_both(link, until);
+    if (status == CK_OK && !visit)
+        status = receive_token(link, until, &said);
+    return status == CK_OK ? say_hello(link, name, visit ? NULL : said.token, until) : status;
+}
+
+int ck_link_open(const char *name, int visit, double timeout, ck_link **link) {
+    ck_link *made = calloc(1, sizeof *made);
+    if (made == NULL)
+        return no_memory();
+    made->dealer.connection = CK_NO_SOCKET;
+    int status = converse(made, name, visit, ck_now() + timeout);
+    if (status != CK_OK)
+        ck_link_close(made);
+    else
+        *link = made;
+    return status;
+}
+
+void ck_link_close(ck_link *link) {
+    if (link == NULL)
+        return;
+    ck_link_abandon(link);
+    for (int index = 0; index < link->arrival_count; index++)
+        ck_region_close(&link->arrivals[index].region);
+    free(link);
+}
+
+void ck_link_abandon(ck_link *link) {
+    ck_dealer_close(&link->dealer);
+    if (link->lease != NULL)
+        ck_lease_close(link->lease);
+    link->lease = NULL;
+}
+
+uint64_t ck_link_id(ck_link *link) {
+    return ++link->last_id;
+}
+
+int ck_link_send(ck_link *link, const ck_writer *message) {
+    return message->full ? -1 : ck_dealer_send(&link->dealer, message->data, message->size, ck_now() + SEND);
+}
+
+/* Keep a region until it is taken; one that says nothing sensible is closed. */
+static void keep_region(ck_link *link, const uint8_t *data, size_t size, ck_region *region) {
+    ck_lease_said said;
+    int is_region = ck_decode_lease(data, size, &said) == 0 && said.op == CK_LEASE_REGION;
+    if (!is_region || region->handle == -1 || link->arrival_count == CK_ARRIVALS) {
+        ck_region_close(region);
+        return;
+    }
+    link->arrivals[link->arrival_count++] = (ck_arrival){said.slot, said.size, *region};
+}
+
+static enum ck_received receive_regions(ck_link *link) {
+    uint8_t data[CK_LEASE_MESSAGE];
+    size_t size;
+    for (;;) {
+        ck_region region;
+        enum ck_received got = ck_lease_receive(link->lease, data, &size, &region);
+        if (got != CK_RECEIVED_SOME)
+            return got;
+        keep_region(link, data, size, &region);
+    }
+}
+
+enum ck_received ck_link_receive(ck_link *link) {
+    for (;;) {
+        const uint8_t *body;
+        size_t size;
+        enum ck_received got = ck_dealer_receive(&link->dealer, &body, &size);
+        if (got == CK_RECEIVED_NOTHING)
+            return receive_regions(link);
+        if (got == CK_RECEIVED_GONE)
+            return got;
+        if (ck_decode_reply(body, size, &link->reply) == 0 && link->reply.op != CK_OP_UNKNOWN)
+            return got;
+    }
+}
+
+void ck_link_wait(const ck_link *link, double until) {
+    ck_wait_readable(link->dealer.connection, ck_lease_socket(link->lease), until);
+}
+
+int ck_link_take_region(ck_link *link, uint32_t slot, ck_arrival *arrival) {
+    for (int index = 0; index < link->arrival_count; index++) {
+        if (link->arrivals[index].slot != slot)
+            continue;
+        *arrival = link->arrivals[index];
+        link->arrivals[index] = link->arrivals[--link->arrival_count];
+        return 1;
+    }
+    return 0;
+}
