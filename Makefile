@@ -6,7 +6,9 @@ READY := $(VENV)/.ready
 ROUNDS ?= 50
 ONLY ?=
 
-.PHONY: demo test lint bench soak wheel clean
+NATIVE := $(wildcard ofx_bridge/client/*.[ch] ofx_bridge/plugin/*.[ch] tests/*/*.[ch])
+
+.PHONY: demo test lint bench soak ofx wheel clean
 
 demo: $(READY)
 	$(BIN)/ckey demo --out demo
@@ -18,12 +20,16 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run -Werror $(NATIVE)
 
 bench: $(READY)
 	$(BIN)/python tests/bench/run.py $(ONLY)
 
 soak: $(READY)
 	CKEY_SOAK_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -m soak --timeout 0
+
+ofx: $(READY)
+	$(BIN)/python ofx_bridge/build.py
 
 wheel: $(READY)
 	$(BIN)/python -m build --wheel --outdir dist .

@@ -1,6 +1,9 @@
 """Options and fixtures that every test can use."""
 
 import os
+import platform
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +40,22 @@ def update(request: pytest.FixtureRequest) -> bool:
 def root() -> Path:
     """The checkout."""
     return Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def natives(root: Path) -> Path:
+    """The folder with the OFX bundle and the client library for every system, built if it is not current."""
+    command = [sys.executable, str(root / "ofx_bridge" / "build.py")]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return root / "build" / "native"
+
+
+@pytest.fixture(scope="session")
+def bundle_binary(natives: Path) -> Path:
+    """The OFX plug-in for this machine, which is Linux."""
+    folder = "Linux-aarch64" if platform.machine() == "aarch64" else "Linux-x86-64"
+    return natives / "CorridorKey.ofx.bundle" / "Contents" / folder / "CorridorKey.ofx"
 
 
 @pytest.fixture

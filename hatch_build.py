@@ -1,0 +1,24 @@
+"""Puts the OFX bundle and the client library for every system into the wheel, built anew where they are not current."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+PLACE = "corridorkey_server/hosts"
+
+
+class NativeHook(BuildHookInterface):
+    """Called by hatchling for each wheel."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Build, unless the wheel is an editable one, which finds the files in the checkout."""
+        if version == "editable":
+            return
+        root = Path(self.root)
+        subprocess.run([sys.executable, str(root / "ofx_bridge" / "build.py")], check=True)
+        native = root / "build" / "native"
+        for name in ("CorridorKey.ofx.bundle", "lib"):
+            build_data["force_include"][str(native / name)] = f"{PLACE}/{name}"
