@@ -26,6 +26,8 @@ COMMANDS = {
     "serve": "run the daemon in this terminal",
     "pull": "download CorridorKey's weights, or take them from a file",
     "models": "list the weights that are installed",
+    "install": "put a plug-in where its hosts find it",
+    "uninstall": "take a plug-in away again",
     "params": "print the parameter table",
 }
 """Every subcommand and what it does; its module is loaded only when it is called."""
@@ -88,7 +90,7 @@ def _parser(command: str, module: ModuleType) -> argparse.ArgumentParser:
 
 
 def _run_top(arguments: Sequence[str]) -> int:
-    lines = "\n".join(f"  {name:8} {summary}" for name, summary in COMMANDS.items())
+    lines = "\n".join(f"  {name:9} {summary}" for name, summary in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="ckey",
         description="CorridorKey for compositors.",
