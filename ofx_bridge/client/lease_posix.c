@@ -29,6 +29,9 @@
 #endif
 #endif
 
+/* F_GET_SEALS and F_SEAL_SHRINK, which older headers lack. */
+enum { GET_SEALS = 1034, SEAL_SHRINK = 2 };
+
 /* Descriptors that a system passes at once: those that did not fit might stay open unseen. */
 enum { MOST_RIGHTS = 512 };
 
@@ -47,10 +50,21 @@ static int keep_from_children(void *memory, size_t size) {
 #endif
 }
 
-void *ck_region_map(const ck_region *region, size_t size) {
+/* Whether `size` bytes of a region are there and stay there: beyond its end a mapping raises SIGBUS. */
+static int holds(int descriptor, size_t size) {
     struct stat status;
-    /* Beyond the region's end the mapping would raise SIGBUS. */
-    if (size == 0 || fstat((int)region->handle, &status) != 0 || status.st_size < 0 || size > (uint64_t)status.st_size)
+    if (size == 0 || fstat(descriptor, &status) != 0 || status.st_size < 0 || size > (uint64_t)status.st_size)
+        return 0;
+#if defined(__linux__)
+    int seals = fcntl(descriptor, GET_SEALS);
+    return seals != -1 && (seals & SEAL_SHRINK) != 0;
+#else
+    return 1;
+#endif
+}
+
+void *ck_region_map(const ck_region *region, size_t size) {
+    if (!holds((int)region->handle, size))
         return NULL;
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_FLAGS, (int)region->handle, 0);
     if (memory == MAP_FAILED)

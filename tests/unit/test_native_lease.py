@@ -354,6 +354,19 @@ def test_short_region_is_not_mapped(form: Form, region: "Region") -> None:
     assert map_region(form.code, -1, SIZE) is None
 
 
+def test_memory_that_can_shrink_is_not_mapped(form: Form) -> None:
+    """What its maker can make smaller later is no slot: only sealed memory is."""
+    descriptor = os.memfd_create("open", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        os.ftruncate(descriptor, SIZE)
+        assert map_region(form.code, descriptor, SIZE) is None
+        with tempfile.TemporaryFile() as file:
+            file.truncate(SIZE)
+            assert map_region(form.code, file.fileno(), SIZE) is None
+    finally:
+        os.close(descriptor)
+
+
 def test_closed_region_has_no_descriptor(form: Form, region: "Region") -> None:
     """It is closed once, however often that is asked."""
     with all_closed():
