@@ -1,0 +1,53 @@
+"""The plug-in as hosts load it, and daemons for it to talk to."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import native
+from commands import ckey
+from corridorkey_server.client import Client
+from corridorkey_server.rendezvous import Rendezvous
+from daemons import EchoDaemon
+
+
+@pytest.fixture(scope="session")
+def plug_in(request: pytest.FixtureRequest) -> Path:
+    """The plug-in's binary: the bundle's own, or one that watches its own memory (CKEY_SANITIZE)."""
+    if not native.is_sanitized():
+        return Path(request.getfixturevalue("bundle_binary"))
+    folder = Path(tempfile.mkdtemp(prefix="ckey-c-"))
+    flags = ("-shared", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off")
+    return native.compile_c(native.sources("client", "plugin"), folder / "CorridorKey.ofx", *flags)
+
+
+@pytest.fixture
+def echo(daemon: EchoDaemon, monkeypatch: pytest.MonkeyPatch) -> EchoDaemon:
+    """A daemon that gives back what it gets, where the plug-in finds it."""
+    monkeypatch.setenv("CKEY_RUNTIME", str(daemon.place.folder))
+    # The first frame would otherwise wait for the worker, which a busy machine is slow to start.
+    with daemon.client() as client:
+        client.status()
+    return daemon
+
+
+@pytest.fixture(scope="session")
+def real_daemon() -> Iterator[Rendezvous]:
+    """The product's daemon with the procedural keyer, on the processor."""
+    with tempfile.TemporaryDirectory(prefix="ckey-") as folder:
+        runtime = Path(folder) / "run"
+        assert ckey(runtime, "start", "--device", "cpu", "--model", "procedural").returncode == 0
+        yield Rendezvous(runtime)
+        assert ckey(runtime, "stop", "--now").returncode == 0
+
+
+@pytest.fixture
+def keying(real_daemon: Rendezvous, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    """A Python client of the product's daemon, which the plug-in finds, too."""
+    monkeypatch.setenv("CKEY_RUNTIME", str(real_daemon.folder))
+    os.environ.pop("CKEY_DEVICE", None)
+    with Client("test", real_daemon) as client:
+        yield client

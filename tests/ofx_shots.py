@@ -1,0 +1,38 @@
+"""What tests of the OFX plug-in render: pictures as hosts wire them, and instances to render them with."""
+
+import numpy as np
+
+from daemons import Pixels
+from ofxhost import FILTER, GENERAL, Effect, Host, Mode, Picture
+
+LINEAR = "linear_rec709"
+ODD = (161, 91)
+
+
+def solid(plate: Pixels) -> Pixels:
+    """Return a plate with an alpha of 1."""
+    return np.dstack((plate, np.ones_like(plate[..., :1])))
+
+
+def grey(matte: Pixels) -> Pixels:
+    """Return a matte as RGBA: the same in every channel."""
+    return np.repeat(matte[..., None], 4, axis=2)
+
+
+def effect_of(host: Host, **params: object) -> Effect:
+    """Return an instance with parameters; the working space is told, as not every host is known."""
+    effect = host.create(GENERAL if GENERAL in host.contexts else FILTER)
+    for name, value in ({"working_space": LINEAR} | params).items():
+        effect.set(name, shown(value))
+    return effect
+
+
+def shown(value: object) -> object:
+    """Return a value as the panel shows it."""
+    return value.replace("_", " ") if isinstance(value, str) else value
+
+
+def wired(mode: Mode, plate: Pixels, hint: Pixels) -> dict[str, Picture]:
+    """Return what a host of this kind wires."""
+    pictures = {"Source": Picture(solid(plate)), "AlphaHint": Picture(grey(hint))}
+    return {name: picture for name, picture in pictures.items() if mode.wired is None or name in mode.wired}
