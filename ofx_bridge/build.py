@@ -39,7 +39,7 @@ OLDEST_MACOS = "11.0"
 SIDE_BY_SIDE = 2
 
 FLAGS = (
-    *("-std=c11", "-O3", "-ffp-contract=off", "-fPIC", "-fvisibility=hidden", "-shared", "-s"),
+    *("-std=c11", "-O2", "-ffp-contract=off", "-fPIC", "-fvisibility=hidden", "-shared", "-s"),
     *("-Wall", "-Wextra", "-Werror"),
 )
 

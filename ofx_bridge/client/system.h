@@ -8,8 +8,9 @@
 #include <stdint.h>
 
 #if defined(_WIN32)
+#include <winsock2.h> /* wants to come first */
+
 #include <windows.h>
-#include <winsock2.h>
 typedef SRWLOCK ck_mutex;
 typedef CONDITION_VARIABLE ck_condition;
 #define CK_MUTEX_INIT SRWLOCK_INIT

@@ -33,6 +33,10 @@ int ck_box_is_empty(ck_box box) {
     return box.x1 >= box.x2 || box.y1 >= box.y2;
 }
 
+int ck_piece_end(int x, int x2) {
+    return x2 - x > CK_PIECE ? x + CK_PIECE : x2;
+}
+
 ck_box ck_box_intersect(ck_box one, ck_box other) {
     ck_box both = {most(one.x1, other.x1), most(one.y1, other.y1), least(one.x2, other.x2), least(one.y2, other.y2)};
     return ck_box_is_empty(both) ? (ck_box){0, 0, 0, 0} : both;

@@ -28,6 +28,9 @@ int ck_box_is_empty(ck_box box);
    frame takes little longer than a plain copy of it. */
 enum { CK_PIECE = 256 };
 
+/* Where the piece that begins at x ends in a row that ends at x2. */
+int ck_piece_end(int x, int x2);
+
 /* Write pixels x1 to x2 of the image's row y into `row`, 0 outside its bounds; inside, a missing alpha is 1 and missing
    colour 0. */
 void ck_read_row(const ck_image *image, int y, int x1, int x2, float *row);

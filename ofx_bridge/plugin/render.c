@@ -39,20 +39,23 @@ static ck_box seen_of(const ck_shot *shot) {
     return ck_box_intersect(shot->target, shot->window);
 }
 
+static void show_plate_row(const ck_image *plate, const ck_image *output, int y, int x1, int x2) {
+    float pixels[4 * CK_PIECE];
+    for (int x = x1, end; x < x2; x = end) {
+        end = ck_piece_end(x, x2);
+        ck_read_row(plate, y, x, end, pixels);
+        ck_write_row(output, y, x, end, pixels);
+    }
+}
+
 /* All of the plate, as the host gets it that asks whether there is anything to do. */
 static int show_plate(ck_shot *shot) {
-    enum { PIXELS = 256 };
-    float pixels[4 * PIXELS];
-    const ck_image *plate = &shot->pictures[CK_CLIP_SOURCE].image, *output = &shot->pictures[CK_CLIP_OUTPUT].image;
     ck_box target = shot->target;
     for (int y = target.y1; y < target.y2; y++) {
         if (is_aborted(shot))
             return CK_CANCELLED;
-        for (int x = target.x1, end; x < target.x2; x = end) {
-            end = target.x2 - x > PIXELS ? x + PIXELS : target.x2;
-            ck_read_row(plate, y, x, end, pixels);
-            ck_write_row(output, y, x, end, pixels);
-        }
+        show_plate_row(&shot->pictures[CK_CLIP_SOURCE].image, &shot->pictures[CK_CLIP_OUTPUT].image, y, target.x1,
+                       target.x2);
     }
     ck_stream_end();
     return CK_OK;
@@ -64,25 +67,38 @@ static ck_checker checker_of(const ck_shot *shot) {
     return ck_checker_make(shot->window.x2 - shot->window.x1, ck_space_is_linear(space));
 }
 
+/* What the out and hint planes hold, and how it is shown. */
+struct result {
+    const float *keyed, *hint; /* hint: null unless it is shown */
+    enum ck_output shown;
+    ck_checker checker;
+};
+
+static void show_row(const ck_shot *shot, const struct result *result, ck_box part, int y) {
+    float pixels[4 * CK_PIECE];
+    int top = shot->window.y2 - 1 - y, width = shot->window.x2 - shot->window.x1;
+    for (int x = part.x1, end; x < part.x2; x = end) {
+        end = ck_piece_end(x, part.x2);
+        int left = x - shot->window.x1;
+        size_t first = (size_t)top * (size_t)width + (size_t)left;
+        const float *hint = result->hint ? result->hint + first : NULL;
+        ck_compose_row(result->shown, result->keyed + 4 * first, hint, end - x, left, top, &result->checker, pixels);
+        ck_write_row(&shot->pictures[CK_CLIP_OUTPUT].image, y, x, end, pixels);
+    }
+}
+
 static int show_result(ck_shot *shot) {
-    const float *keyed = ck_plane(shot->frame, CK_PLANE_OUT), *hint = ck_plane(shot->frame, CK_PLANE_HINT);
-    const ck_image *output = &shot->pictures[CK_CLIP_OUTPUT].image;
-    enum ck_output shown = (enum ck_output)ck_choice(&shot->values, "output");
-    if (!keyed || (shown == CK_OUTPUT_HINT && !hint))
+    struct result result = {ck_plane(shot->frame, CK_PLANE_OUT), ck_plane(shot->frame, CK_PLANE_HINT),
+                            (enum ck_output)ck_choice(&shot->values, "output"), checker_of(shot)};
+    if (!result.keyed || (result.shown == CK_OUTPUT_HINT && !result.hint))
         return ck_fail(CK_MISUSED, "the frame came back without its memory; please report this.");
     ck_box part = seen_of(shot);
     if (memcmp(&part, &shot->target, sizeof part) != 0)
-        ck_clear(output, shot->target);
-    ck_checker checker = checker_of(shot);
-    int width = shot->window.x2 - shot->window.x1, left = part.x1 - shot->window.x1;
+        ck_clear(&shot->pictures[CK_CLIP_OUTPUT].image, shot->target);
     for (int y = part.y2 - 1; y >= part.y1; y--) {
-        int top = shot->window.y2 - 1 - y;
-        size_t first = (size_t)top * (size_t)width + (size_t)left;
         if (is_aborted(shot))
             return CK_CANCELLED;
-        ck_compose_row(shown, keyed + 4 * first, hint ? hint + first : NULL, part.x2 - part.x1, left, top, &checker,
-                       shot->row);
-        ck_write_row(output, y, part.x1, part.x2, shot->row);
+        show_row(shot, &result, part, y);
     }
     ck_stream_end();
     return CK_OK;

@@ -3,7 +3,6 @@
 #include "shot.h"
 
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "daemon.h"
@@ -50,10 +49,6 @@ static int check_size(ck_box window) {
                    (long long)width, (long long)height, CK_SIDE_LIMIT);
 }
 
-static size_t row_floats(const ck_shot *shot) {
-    return 4 * (size_t)(shot->window.x2 - shot->window.x1);
-}
-
 int ck_shot_look(ck_shot *shot) {
     ck_picture *source = &shot->pictures[CK_CLIP_SOURCE];
     int status = ck_picture_take(shot->instance->clips[CK_CLIP_SOURCE], CK_CLIP_SOURCE, shot->time, source);
@@ -65,8 +60,7 @@ int ck_shot_look(ck_shot *shot) {
     if ((status = check_size(window)) != CK_OK)
         return status;
     shot->window = window;
-    shot->row = malloc(row_floats(shot) * sizeof *shot->row);
-    return shot->row ? CK_OK : ck_fail(CK_NO_MEMORY, "the host is out of memory; close other programs and try again.");
+    return CK_OK;
 }
 
 int ck_shot_find_space(ck_shot *shot) {
@@ -82,16 +76,22 @@ int ck_shot_find_space(ck_shot *shot) {
     return CK_OK;
 }
 
-static int is_black(const ck_shot *shot, enum ck_clip which) {
-    ck_box window = shot->window;
-    for (int y = window.y1; y < window.y2; y++) {
-        if (shot->is_stopped(shot->state))
-            return 0;
-        ck_read_channel(&shot->pictures[which].image, y, window.x1, window.x2, shot->channels[which], shot->row, 1);
-        for (int x = 0; x < window.x2 - window.x1; x++)
-            if (shot->row[x] != 0)
+static int is_black_row(const ck_shot *shot, enum ck_clip which, int y) {
+    float values[CK_PIECE];
+    for (int x = shot->window.x1, end; x < shot->window.x2; x = end) {
+        end = ck_piece_end(x, shot->window.x2);
+        ck_read_channel(&shot->pictures[which].image, y, x, end, shot->channels[which], values, 1);
+        for (int index = 0; index < end - x; index++)
+            if (values[index] != 0)
                 return 0;
     }
+    return 1;
+}
+
+static int is_black(const ck_shot *shot, enum ck_clip which) {
+    for (int y = shot->window.y1; y < shot->window.y2; y++)
+        if (shot->is_stopped(shot->state) || !is_black_row(shot, which, y))
+            return 0;
     return 1;
 }
 
@@ -153,14 +153,19 @@ int ck_shot_open(ck_shot *shot) {
 }
 
 static void fill_plate_row(const ck_shot *shot, int y, float *in) {
+    float pixels[4 * CK_PIECE];
     const ck_picture *source = &shot->pictures[CK_CLIP_SOURCE], *hint = &shot->pictures[CK_CLIP_HINT];
-    ck_box window = shot->window;
-    ck_read_row(&source->image, y, window.x1, window.x2, shot->row);
-    if (source->is_premultiplied)
-        ck_unpremultiply_row(shot->row, window.x2 - window.x1);
-    if (shot->contents & CK_HAS_HINT)
-        ck_read_channel(&hint->image, y, window.x1, window.x2, shot->channels[CK_CLIP_HINT], shot->row + 3, 4);
-    ck_stream(in, shot->row, row_floats(shot) * sizeof *in);
+    for (int x = shot->window.x1, end; x < shot->window.x2; x = end) {
+        end = ck_piece_end(x, shot->window.x2);
+        size_t count = 4 * (size_t)(end - x);
+        ck_read_row(&source->image, y, x, end, pixels);
+        if (source->is_premultiplied)
+            ck_unpremultiply_row(pixels, end - x);
+        if (shot->contents & CK_HAS_HINT)
+            ck_read_channel(&hint->image, y, x, end, shot->channels[CK_CLIP_HINT], pixels + 3, 4);
+        ck_stream(in, pixels, count * sizeof *in);
+        in += count;
+    }
 }
 
 static void fill_mask_row(const ck_shot *shot, int y, float *masks) {
@@ -176,15 +181,16 @@ int ck_shot_fill(ck_shot *shot) {
     float *in = ck_plane(shot->frame, CK_PLANE_IN), *masks = ck_plane(shot->frame, CK_PLANE_MASK);
     if (!in || (shot->contents & (CK_HAS_INSIDE | CK_HAS_OUTSIDE) && !masks))
         return ck_fail(CK_MISUSED, "the frame came without its memory; please report this.");
+    size_t width = (size_t)(shot->window.x2 - shot->window.x1);
     for (int y = shot->window.y2 - 1; y >= shot->window.y1; y--) {
         if (shot->is_stopped(shot->state))
             return CK_CANCELLED;
         fill_plate_row(shot, y, in);
-        in += row_floats(shot);
+        in += 4 * width;
         if (!masks)
             continue;
         fill_mask_row(shot, y, masks);
-        masks += row_floats(shot) / 2;
+        masks += 2 * width;
     }
     ck_stream_end();
     return CK_OK;
@@ -206,6 +212,4 @@ void ck_shot_end(ck_shot *shot) {
     shot->frame = NULL;
     for (int which = 0; which < CK_CLIP_COUNT; which++)
         ck_picture_give(&shot->pictures[which]);
-    free(shot->row);
-    shot->row = NULL;
 }

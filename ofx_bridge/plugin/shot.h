@@ -20,7 +20,6 @@ typedef struct ck_shot {
     ck_picture pictures[CK_CLIP_COUNT];
     enum ck_hint_channel channels[CK_CLIP_COUNT]; /* of hint and masks */
     ck_box window;                                /* what the network sees; empty if there is no plate */
-    float *row;                                   /* room for RGBA of a row of the window */
     int contents;                                 /* CK_HAS_... */
     ck_frame *frame;
 } ck_shot;

@@ -16,7 +16,7 @@ typedef struct ck_starter ck_starter;
 int ck_starter_begin(const char *path, ck_starter **starter);
 
 /* Wait at most `wait_ms` for its end. CK_OK: the daemon runs. CK_WAITING: not yet. CK_REFUSED: it failed; ck_error has
-   the last line that it said. */
+   the last line that it said, without `ckey: `. */
 int ck_starter_poll(ck_starter *starter, int wait_ms);
 
 /* Stop it if it still runs, and forget it. */
