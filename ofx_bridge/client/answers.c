@@ -60,37 +60,50 @@ static void take_error(ck_client *client, ck_frame *frame, const ck_reply *reply
     answer(client, frame, CK_REFUSED);
 }
 
-static void take_busy(ck_frame *frame, const ck_reply *reply) {
+static void take_busy(ck_client *client, ck_frame *frame, const ck_reply *reply) {
+    if (frame->abandoned) {
+        answer(client, frame, CK_CANCELLED);
+        return;
+    }
     frame->again = ck_now() + (reply->seconds < 0.5 ? reply->seconds : 0.5);
     if (frame->state == CK_FRAME_ASKING)
         frame->state = CK_FRAME_PAUSED;
     ck_copy_text(reply->reason, frame->stage, sizeof frame->stage);
 }
 
+/* What is said of a frame that is keyed or looked at. An answer may free the frame. */
+static void take_keyed(ck_client *client, ck_frame *frame, const ck_reply *reply) {
+    switch (reply->op) {
+    case CK_OP_PROGRESS:
+        take_progress(frame, reply);
+        break;
+    case CK_OP_RESULT:
+        take_result(frame, reply);
+        answer(client, frame, CK_OK);
+        break;
+    case CK_OP_DETECTED:
+        frame->facts[CK_FACT_SCREEN] = reply->screen;
+        answer(client, frame, CK_OK);
+        break;
+    case CK_OP_CANCELLED:
+    case CK_OP_SUPERSEDED:
+        answer(client, frame, CK_CANCELLED);
+        break;
+    default:
+        break;
+    }
+}
+
 static void take(ck_client *client, const ck_reply *reply) {
     ck_frame *frame = find_frame(client, reply->id);
-    if (reply->op == CK_OP_SLOT_READY) {
+    if (reply->op == CK_OP_SLOT_READY)
         take_slot(client, frame, reply);
-        return;
-    }
-    if (frame == NULL)
-        return;
-    if (reply->op == CK_OP_ERROR)
+    else if (frame != NULL && reply->op == CK_OP_ERROR)
         take_error(client, frame, reply);
-    if (reply->op == CK_OP_BUSY)
-        take_busy(frame, reply);
-    if (frame->state != CK_FRAME_AWAY)
-        return;
-    if (reply->op == CK_OP_PROGRESS)
-        take_progress(frame, reply);
-    if (reply->op == CK_OP_RESULT)
-        take_result(frame, reply);
-    if (reply->op == CK_OP_DETECTED)
-        frame->facts[CK_FACT_SCREEN] = reply->screen;
-    if (reply->op == CK_OP_RESULT || reply->op == CK_OP_DETECTED)
-        answer(client, frame, CK_OK);
-    else if (reply->op == CK_OP_CANCELLED || reply->op == CK_OP_SUPERSEDED)
-        answer(client, frame, CK_CANCELLED);
+    else if (frame != NULL && reply->op == CK_OP_BUSY)
+        take_busy(client, frame, reply);
+    else if (frame != NULL && frame->state == CK_FRAME_AWAY)
+        take_keyed(client, frame, reply);
 }
 
 void ck_session_receive(ck_client *client) {

@@ -209,8 +209,15 @@ static void send_cancel(ck_client *client, const ck_frame *frame) {
 static void cancel(ck_client *client, ck_frame *frame) {
     if (frame->state == CK_FRAME_OURS || frame->state == CK_FRAME_ENDED)
         return;
-    if (frame->state == CK_FRAME_AWAY) {
+    if (frame->state == CK_FRAME_AWAY && frame->again == 0) {
         send_cancel(client, frame);
+        return;
+    }
+    /* A busy daemon has given the frame back already. */
+    if (frame->state == CK_FRAME_AWAY) {
+        ck_session_end(frame, CK_CANCELLED);
+        frame->state = CK_FRAME_OURS;
+        frame->again = 0;
         return;
     }
     /* Memory that comes too late is given back when it comes. */

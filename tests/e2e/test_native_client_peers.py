@@ -1,135 +1,26 @@
 """The C client against daemons that do not keep to the protocol: each ends in a sentence and in time."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import zmq
 
 from corridorkey_server.layout import Layout
-from corridorkey_server.protocol import (
-    MARK,
-    REQUESTS,
-    Busy,
-    Error,
-    Hello,
-    Key,
-    Opened,
-    Result,
-    Slot,
-    SlotReady,
-    State,
-    Status,
-    Welcome,
-)
+from corridorkey_server.protocol import Busy, Error, Hello, Key, Result, Slot, SlotBack, Status
 from corridorkey_server.protocol import Region as RegionMessage
-from corridorkey_server.rendezvous import Rendezvous
-from corridorkey_server.system import Channel, Listener, Region
-from corridorkey_server.wire import Message, decode
-from native_client import DOWN, NO_MEMORY, OK, REFUSED, SILENT, VERSION, WAITING, Failed, NativeClient
-
-TOKEN = bytes(range(16))
-
-
-@dataclass
-class FakeDaemon:
-    """A daemon that a test tells what to say.
-
-    Attributes:
-        place: where it listens.
-        opened: what a lease is sent first; nothing, and the lease is closed, if None.
-        answer: makes the answers to a request.
-        garbage: sent before every answer.
-    """
-
-    place: Rendezvous
-    opened: bytes | None = field(default_factory=lambda: Opened(token=TOKEN, session=1, boot="b").encode())
-    answer: Callable[["FakeDaemon", Message], list[bytes]] = lambda _daemon, _message: []
-    garbage: tuple[bytes, ...] = ()
-    leases: list[Channel] = field(default_factory=list)
-    heard: list[Message] = field(default_factory=list)
-    listening: threading.Event = field(default_factory=threading.Event)
-    stopped: threading.Event = field(default_factory=threading.Event)
-
-    def serve(self) -> None:
-        """Answer until stopped."""
-        with zmq.Context() as context, context.socket(zmq.ROUTER) as control:
-            control.setsockopt(zmq.LINGER, 0)
-            control.bind(self.place.control)
-            listener = Listener.listen(self.place.lease)
-            self.listening.set()
-            while not self.stopped.is_set():
-                self._welcome(listener)
-                if control.poll(5):
-                    peer, *frames = control.recv_multipart()
-                    self._speak(control, peer, decode(frames[-1], REQUESTS))
-            listener.close()
-            for lease in self.leases:
-                lease.close()
-
-    def _welcome(self, listener: Listener) -> None:
-        lease = listener.accept()
-        if lease is None:
-            return
-        if self.opened is None:
-            lease.close()
-            return
-        lease.send(self.opened)
-        self.leases.append(lease)
-
-    def _speak(self, control: "zmq.Socket[bytes]", peer: bytes, message: Message) -> None:
-        self.heard.append(message)
-        for words in (*self.garbage, *self.answer(self, message)):
-            control.send_multipart([peer, MARK, words])
+from corridorkey_server.wire import Message
+from daemons import eventually
+from fake_daemon import FakeDaemon, give, served, welcome
+from native_client import CANCELLED, DOWN, IN, NO_MEMORY, OK, REFUSED, SILENT, VERSION, WAITING, Failed, NativeClient
 
 
 @pytest.fixture
 def fake(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDaemon]:
     """A daemon to be told what to say before the first client comes."""
-    place = Rendezvous(runtime)
-    place.create()
     monkeypatch.setenv("CKEY_RUNTIME", str(runtime))
-    daemon = FakeDaemon(place)
-    thread = threading.Thread(target=daemon.serve)
-    thread.start()
-    assert daemon.listening.wait(10)
-    yield daemon
-    daemon.stopped.set()
-    thread.join()
-
-
-def welcome(hello: Hello, version: int = 1) -> bytes:
-    """Return the answer to a HELLO."""
-    words = Welcome(id=hello.id, version=version, session=1, boot="b", pid=1, device="", model="m", quality="full")
-    return words.encode()
-
-
-def granted(slot: Slot, size: int, **changed: int) -> bytes:
-    """Return the answer to a SLOT."""
-    fields = {"slot": 1, "gen": 0, "width": slot.width, "height": slot.height, "size": size} | changed
-    return SlotReady(id=slot.id, masks=False, hint=False, fresh=True, **fields).encode()
-
-
-def give(region_size: int, said_size: int | None = None, descriptors: int = 1) -> Callable[..., list[bytes]]:
-    """Return a daemon's answers: HELLO and SLOT as they should be, but for the memory that comes."""
-
-    def answer(daemon: FakeDaemon, message: Message) -> list[bytes]:
-        if isinstance(message, Hello):
-            return [welcome(message)]
-        if isinstance(message, Slot):
-            said = said_size or region_size
-            regions = [Region.create(region_size) for _ in range(descriptors)]
-            if regions:
-                daemon.leases[-1].send(RegionMessage(slot=1, size=said).encode(), regions)
-            for region in regions:
-                region.close()
-            return [granted(message, said)]
-        return [State(id=message.id, facts={}).encode()] if isinstance(message, Status) else []
-
-    return answer
+    with served(runtime) as daemon:
+        yield daemon
 
 
 def expect(status: int, work: Callable[[], object], words: str, within: float = 1.0) -> None:
@@ -250,3 +141,37 @@ def test_a_busy_daemon_is_asked_again(fake: FakeDaemon) -> None:
     keys = [message for message in fake.heard if isinstance(message, Key)]
     assert len(keys) == 3
     assert keys[0] == keys[2]
+
+
+def always_busy(daemon: FakeDaemon, message: Message) -> list[bytes]:
+    """Give memory, and have no time for any frame."""
+    if isinstance(message, Key):
+        return [Busy(id=message.id, seconds=3600.0, reason="queue").encode()]
+    return give(Layout(64, 36).size)(daemon, message)
+
+
+def test_a_frame_that_was_put_off_can_be_cancelled(fake: FakeDaemon) -> None:
+    """What a busy daemon has given back is the caller's at once, and is not sent again."""
+    fake.answer = always_busy
+    with NativeClient() as client, client.ready() as frame:
+        frame.submit()
+        assert frame.poll(0.3) == WAITING
+        frame.cancel()
+        assert frame.poll(0) == CANCELLED
+        assert frame.has(IN)
+    assert sum(isinstance(message, Key) for message in fake.heard) == 1
+
+
+def test_a_frame_that_is_put_off_after_its_release_goes_back(fake: FakeDaemon) -> None:
+    """A slot that nobody waits for is the daemon's again, however the daemon answers."""
+    fake.answer = always_busy
+    with NativeClient() as client, client.ready() as other:
+        with client.ready() as frame:
+            frame.submit()
+        other.poll(0)
+        eventually(lambda: other.poll(0) == OK and gave_back(fake), "the slot is given back")
+
+
+def gave_back(fake: FakeDaemon) -> bool:
+    """Whether a slot was given back."""
+    return any(isinstance(message, SlotBack) for message in fake.heard)
