@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Linux and macOS: time, threads, processes, and how a folder looks. Knows no sockets and no shared memory. No Mac has
    run it: what differs there is written from the manuals. */
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
-
-#if defined(__APPLE__)
-#include <dlfcn.h>
-#endif
 
 #include "system.h"
 
@@ -137,13 +134,11 @@ static void in_child(void) {
     fork_work();
 }
 
-/* Linux forgets the handlers of a library that is unloaded. macOS would call them where they no longer are. */
+/* A fork would call the handlers where they no longer are: not every linker has them forgotten with the library. */
 static void stay_loaded(void) {
-#if defined(__APPLE__)
     Dl_info here;
     if (dladdr(&fork_mutex, &here) != 0)
         dlopen(here.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
-#endif
 }
 
 int ck_after_fork(void (*work)(void), ck_mutex *mutex) {

@@ -12,6 +12,7 @@ import pytest
 
 from binaries import Binary, read_binaries
 from corridorkey_models import __version__
+from corridorkey_server.host_files import system_name
 
 PLUGINS = {
     "Linux-x86-64": ("ELF", ["x86_64"]),
@@ -179,6 +180,26 @@ def test_a_changed_source_is_built_and_a_wrong_one_leaves_what_was_there(name: s
     assert "Traceback" not in ran.stderr
     assert (elsewhere / "build" / "native" / "stamp").read_text() == stamp
     assert [path.name for path in (elsewhere / "build").iterdir() if path.name.startswith("native-")] == []
+
+
+UNLOADED = """
+import _ctypes, ctypes, os, sys
+library, client = ctypes.CDLL(sys.argv[1]), ctypes.c_void_p()
+assert library.ck_open(1, b"test", 250, ctypes.byref(client)) == 0
+library.ck_close(client)
+_ctypes.dlclose(library._handle)
+child = os.fork()
+if child == 0:
+    os._exit(7)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_host_forks_after_it_unloaded_the_library(natives: Path) -> None:
+    """What a fork has to call does not go away with the library."""
+    library = natives / "lib" / system_name() / "libcorridorkey.so"
+    ran = subprocess.run([sys.executable, "-c", UNLOADED, str(library)], check=False)
+    assert ran.returncode == 7
 
 
 def test_a_missing_page_is_a_sentence(elsewhere: Path) -> None:
