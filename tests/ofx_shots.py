@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from corridorkey_models.params import PARAMS
 from daemons import Pixels
 from ofxhost import FILTER, GENERAL, Effect, Host, Mode, Picture
 
@@ -27,9 +28,12 @@ def effect_of(host: Host, **params: object) -> Effect:
     return effect
 
 
+LABELS = {word: label for row in PARAMS for word, label in zip(row.choices, row.choice_labels, strict=True)}
+
+
 def shown(value: object) -> object:
     """Return a value as the panel shows it."""
-    return value.replace("_", " ") if isinstance(value, str) else value
+    return LABELS[value] if isinstance(value, str) else value
 
 
 def wired(mode: Mode, plate: Pixels, hint: Pixels) -> dict[str, Picture]:

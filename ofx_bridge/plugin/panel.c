@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tells the host of the controls: the parameter table in groups, the buttons and the status line. Some hosts get wrong
    what they are not told, so all are told everything: every range, every digit, whether a value animates. */
-#include <ctype.h>
 #include <string.h>
 
 #include "../client/sentence.h"
@@ -84,21 +83,9 @@ static void describe_float(OfxPropertySetHandle made, const ck_param *row) {
     ck_set_text(made, kOfxParamPropDoubleType, 0, kOfxParamDoubleTypePlain);
 }
 
-/* "plate_core" is "Plate core" to an artist. */
-static void label_of(const char *word, char *label, size_t size) {
-    ck_copy_text(word, label, size);
-    label[0] = (char)toupper((unsigned char)label[0]);
-    for (char *each = label; *each; each++)
-        if (*each == '_')
-            *each = ' ';
-}
-
 static void describe_choice(OfxPropertySetHandle made, const ck_param *row) {
-    char label[64];
-    for (int index = 0; index < row->choice_count; index++) {
-        label_of(row->choices[index], label, sizeof label);
-        ck_set_text(made, kOfxParamPropChoiceOption, index, label);
-    }
+    for (int index = 0; index < row->choice_count; index++)
+        ck_set_text(made, kOfxParamPropChoiceOption, index, row->labels[index]);
     ck_set_int(made, kOfxParamPropDefault, (int)row->default_value);
 }
 

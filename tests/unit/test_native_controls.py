@@ -48,11 +48,6 @@ def read(control: ParamDescriptor, name: str) -> tuple[Any, ...]:
     return tuple(control.properties.all(f"OfxParamProp{name}"))
 
 
-def labels(param: Param) -> tuple[str, ...]:
-    """Return what an artist reads in a menu."""
-    return tuple((word[0].upper() + word[1:]).replace("_", " ") for word in param.choices)
-
-
 @pytest.mark.parametrize("param", PARAMS, ids=lambda param: param.name)
 def test_each_row_is_a_control(controls: Controls, param: Param) -> None:
     """A row's kind, label and tooltip are its control's, and whether it animates is said."""
@@ -67,7 +62,7 @@ def test_each_row_is_a_control(controls: Controls, param: Param) -> None:
 def test_each_choice_keeps_its_words_in_order(controls: Controls, param: Param) -> None:
     """A menu has the words of the table in their permanent order, and begins at the default."""
     control = controls[param.name]
-    assert read(control, "ChoiceOption") == labels(param)
+    assert read(control, "ChoiceOption") == param.choice_labels
     assert read(control, "Default") == (param.choices.index(str(param.default)),)
 
 
