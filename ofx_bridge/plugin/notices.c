@@ -41,26 +41,45 @@ static void show(OfxImageEffectHandle effect, const char *type, const char *sent
         (void)ck_this_host.messages->message(effect, type, "corridorkey", "%s", sentence);
 }
 
+/* Have the host show what is wanted. One thread at a time tells it, so that nothing old is told after something newer. */
+static void tell_host(ck_notices *notices, OfxImageEffectHandle effect) {
+    char sentence[CK_SENTENCE_ROOM];
+    ck_mutex_lock(&notices->mutex);
+    int is_mine = !notices->is_telling;
+    notices->is_telling = 1;
+    while (is_mine && strcmp(notices->wanted, notices->shown) != 0) {
+        memcpy(notices->shown, notices->wanted, sizeof notices->shown);
+        memcpy(sentence, notices->wanted, sizeof sentence);
+        ck_mutex_unlock(&notices->mutex);
+        if (sentence[0])
+            (void)ck_this_host.persistent->setPersistentMessage(effect, kOfxMessageError, "corridorkey", "%s",
+                                                                sentence);
+        else
+            (void)ck_this_host.persistent->clearPersistentMessage(effect);
+        ck_mutex_lock(&notices->mutex);
+    }
+    if (is_mine)
+        notices->is_telling = 0;
+    ck_mutex_unlock(&notices->mutex);
+}
+
 void ck_notice_failure(ck_notices *notices, OfxImageEffectHandle effect, const char *sentence) {
-    const OfxMessageSuiteV2 *persistent = ck_this_host.persistent;
-    if (!keep(&notices->mutex, notices->shown, sentence))
-        return;
-    if (persistent)
-        (void)persistent->setPersistentMessage(effect, kOfxMessageError, "corridorkey", "%s", sentence);
-    else if (keep(&dialogs_mutex, last_dialog, sentence))
+    int is_other = keep(&notices->mutex, notices->wanted, sentence);
+    if (ck_this_host.persistent)
+        tell_host(notices, effect);
+    else if (is_other && keep(&dialogs_mutex, last_dialog, sentence))
         show(effect, ck_this_host.is_background ? kOfxMessageLog : kOfxMessageError, sentence);
 }
 
 void ck_notice_success(ck_notices *notices, OfxImageEffectHandle effect, const char *used) {
-    int was_shown = keep(&notices->mutex, notices->shown, "");
+    int has_recovered = keep(&notices->mutex, notices->wanted, "");
     ck_mutex_lock(&notices->mutex);
     ck_copy_text(used, notices->used, sizeof notices->used);
     ck_mutex_unlock(&notices->mutex);
-    if (!was_shown)
-        return;
-    ck_notices_forget();
     if (ck_this_host.persistent)
-        (void)ck_this_host.persistent->clearPersistentMessage(effect);
+        tell_host(notices, effect);
+    else if (has_recovered)
+        ck_notices_forget();
 }
 
 void ck_notice_used(ck_notices *notices, char *text, size_t size) {

@@ -12,8 +12,10 @@ enum { CK_USED_ROOM = 512 };
 /* What an instance has told; any number of renders may tell at once. */
 typedef struct ck_notices {
     ck_mutex mutex;
-    char shown[CK_SENTENCE_ROOM]; /* the failure that is shown; empty if none is */
-    char used[CK_USED_ROOM];      /* how the last frame was keyed */
+    char wanted[CK_SENTENCE_ROOM]; /* the failure to be shown; empty if none is */
+    char shown[CK_SENTENCE_ROOM];  /* the failure that the host shows */
+    int is_telling;                /* whether a thread is at telling the host */
+    char used[CK_USED_ROOM];       /* how the last frame was keyed */
 } ck_notices;
 
 void ck_notices_init(ck_notices *notices);
