@@ -106,7 +106,8 @@ static int show_result(ck_shot *shot) {
 
 static int key(ck_shot *shot) {
     static int (*const steps[])(ck_shot *shot) = {
-        ck_shot_find_space, ck_shot_find_mattes, ck_shot_open, ck_shot_fill, ck_shot_submit, ck_shot_wait, show_result,
+        ck_shot_find_space, ck_shot_find_mattes, ck_shot_open, ck_shot_fill,
+        ck_shot_submit,     ck_shot_wait,        ck_shot_trim, show_result,
     };
     int status = CK_OK;
     for (size_t step = 0; step < sizeof steps / sizeof *steps && status == CK_OK; step++)

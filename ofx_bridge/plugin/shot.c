@@ -196,6 +196,25 @@ int ck_shot_fill(ck_shot *shot) {
     return CK_OK;
 }
 
+static void blank(float *row, int x1, int x2) {
+    if (x2 > x1)
+        memset(row + 4 * (size_t)x1, 0, 4 * (size_t)(x2 - x1) * sizeof *row);
+}
+
+int ck_shot_trim(ck_shot *shot) {
+    float *keyed = ck_plane(shot->frame, CK_PLANE_OUT);
+    ck_box window = shot->window, there = ck_box_intersect(window, shot->pictures[CK_CLIP_SOURCE].image.bounds);
+    int width = window.x2 - window.x1;
+    if (!keyed)
+        return ck_fail(CK_MISUSED, "the frame came back without its memory; please report this.");
+    for (int y = window.y2 - 1; y >= window.y1; y--, keyed += 4 * (size_t)width) {
+        int is_there = y >= there.y1 && y < there.y2;
+        blank(keyed, 0, is_there ? there.x1 - window.x1 : width);
+        blank(keyed, is_there ? there.x2 - window.x1 : width, width);
+    }
+    return CK_OK;
+}
+
 static int frame_number(OfxTime time) {
     return time >= INT32_MIN && time <= INT32_MAX ? (int)time : 0;
 }

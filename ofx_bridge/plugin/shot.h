@@ -32,6 +32,7 @@ int ck_shot_open(ck_shot *shot);        /* get memory */
 int ck_shot_fill(ck_shot *shot);        /* copy the images into it */
 int ck_shot_submit(ck_shot *shot);      /* have it keyed */
 int ck_shot_wait(ck_shot *shot);        /* for the memory, or for the answer */
+int ck_shot_trim(ck_shot *shot); /* nothing was photographed beside the plate, whatever was made of the black there */
 
 /* Give everything back that was taken. */
 void ck_shot_end(ck_shot *shot);
