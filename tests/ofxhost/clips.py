@@ -161,6 +161,7 @@ class Clip:
             "OfxImagePropRowBytes": image.row_bytes,
             "OfxImagePropField": "OfxFieldNone",
             "OfxImagePropUniqueIdentifier": f"{self.name} {job.frame.time} {id(image)}",
+            **job.frame.misled.get(self.name, {}),
         }
 
     def _region(self) -> Box | None:

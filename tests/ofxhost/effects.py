@@ -13,7 +13,7 @@ import numpy as np
 from ofxhost import abi, names
 from ofxhost.clips import Clip, canonical, pixels
 from ofxhost.descriptors import Descriptor
-from ofxhost.images import Box, Frame, Image, Job, Picture, Pixels, convert
+from ofxhost.images import Box, Frame, Image, Job, Picture, Pixels, shown
 from ofxhost.params import Param, ParamSet
 from ofxhost.plugin import Plugin
 from ofxhost.properties import PropertySet
@@ -39,6 +39,7 @@ class Result:
     box: Box
     messages: list[Message] = field(default_factory=list)
     abort_calls: int = 0
+    was_aborted: bool = False
     identity: str | None = None
     seconds: float = 0.0
 
@@ -128,12 +129,9 @@ class Effect:
         job = self._job(pictures, Frame(**asked))
         self._wire(job)
         box = self._output_box(job)
-        with (
-            self._turn(),
-            self._furnished(job, Image.poisoned(box, self.output_components(), self.session.mode)) as one,
-        ):
-            with self._sequence(one):
-                yield lambda: self._act_render(one, box)[0]
+        output = Image.poisoned(box, self.output_components(), self.session.mode)
+        with self._turn(), self._furnished(job, output) as furnished, self._sequence(furnished):
+            yield lambda: self._act_render(furnished, box)
         self.session.check()
 
     def render_range(self, frames: Sequence[Pictures], **asked: Any) -> list[Result]:
@@ -313,18 +311,19 @@ class Effect:
         self._ask(abi.FRAMES_NEEDED, job, {"OfxPropTime": job.frame.time})
         identity = self._identity(job, box)
         if identity:
-            return Result(abi.OK, self._copied(job, identity, box), box, identity=identity)
+            seen = shown(job.pictures.get(identity), self.output_components(), box)
+            return Result(abi.OK, seen, box, identity=identity)
         with self._furnished(job, Image.poisoned(box, self.output_components(), self.session.mode)) as furnished:
             return self._render_furnished(furnished, box)
 
     def _render_furnished(self, job: Job, box: Box) -> Result:
-        output = job.images["Output"]
         with self._sequence(job):
-            result, was_aborted = self._act_render(job, box)
-        if not was_aborted:
-            for sentence in output.faults(job.frame.window or box):
+            result = self._act_render(job, box)
+        if not result.was_aborted:
+            written = (0, 0, 0, 0) if "Output" in job.frame.misled else job.frame.window or box
+            for sentence in job.images["Output"].faults(written):
                 self.session.fault(f"{abi.RENDER}: {sentence}")
-        return replace(result, pixels=output.pixels.copy())
+        return replace(result, pixels=result.pixels.copy())
 
     @contextmanager
     def _sequence(self, job: Job) -> Iterator[None]:
@@ -340,15 +339,14 @@ class Effect:
         yield
         self.plugin.act(self._action(abi.END_SEQUENCE, job), self.handle, sequence)
 
-    def _act_render(self, job: Job, box: Box) -> tuple[Result, bool]:
-        """Call the action alone; its result, which shares the output's pixels, and whether it was aborted."""
+    def _act_render(self, job: Job, box: Box) -> Result:
+        """Call the action alone; its result shares the output's pixels."""
         action, question = self._action(abi.RENDER, job), self._question(job, job.frame.window or box)
         begun = time.perf_counter()
         status, _ = self.plugin.act(action, self.handle, {**question, **self._told(job.frame)})
         seconds = time.perf_counter() - begun
-        output = job.images["Output"]
-        result = Result(status, output.pixels, box, action.messages, action.abort_calls, seconds=seconds)
-        return result, action.was_aborted
+        seen = action.messages, action.abort_calls, action.was_aborted
+        return Result(status, job.images["Output"].pixels, box, *seen, seconds=seconds)
 
     @staticmethod
     def _told(frame: Frame) -> dict[str, Any]:
@@ -387,18 +385,6 @@ class Effect:
             if picture is not None:
                 images[name] = Image.like(picture, clip.suited(picture), mode)
         return images
-
-    def _copied(self, job: Job, name: str, box: Box) -> Pixels:
-        """Return what a clip has within `box`, as the output's components."""
-        channels = abi.CHANNELS[self.output_components()]
-        output = Image(box, channels, padding=0, offset=0, flipped=True)
-        output.pixels[...] = 0
-        picture = job.pictures.get(name)
-        if picture is not None:
-            source = Image(picture.box, channels, padding=0, offset=0, flipped=True)
-            source.pixels[...] = convert(picture.pixels, self.output_components())
-            output.pixels[output.inside(picture.box)] = source.pixels[source.inside(box)]
-        return output.pixels
 
     def _preference_faults(self) -> Iterator[str]:
         """Say which clip preferences this host cannot follow."""

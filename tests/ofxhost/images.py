@@ -4,6 +4,7 @@ import ctypes
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,8 @@ class Frame:
     time, scale: of the render. window: pixels to write, all of the output if None. bounds: of the output's image, its
     region of definition if None. extent: width and height of the project, the box that begins at 0, 0 and reaches the
     upper right corner of Source if None. abort: what the plug-in polls; abort_after: how many times it hears no.
+    misled: what the images of a clip say of themselves instead of the truth, properties by the name of the clip; an
+    Output that does so is to be left alone.
     """
 
     time: float = 1.0
@@ -70,6 +73,7 @@ class Frame:
     abort: threading.Event | None = None
     abort_after: int | None = None
     interactive: bool = False
+    misled: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,6 +184,18 @@ class Image:
         untouched[where] = True
         if not untouched.all():
             yield f"{int((~untouched).any(axis=2).sum())} pixels outside the render window were written"
+
+
+def shown(picture: Picture | None, components: str, box: Box) -> Pixels:
+    """Return what a picture has within `box`, as `components`; 0 where it has nothing."""
+    channels = abi.CHANNELS[components]
+    seen = Image(box, channels, padding=0, offset=0, flipped=True)
+    seen.pixels[...] = 0
+    if picture is not None:
+        given = Image(picture.box, channels, padding=0, offset=0, flipped=True)
+        given.pixels[...] = convert(picture.pixels, components)
+        seen.pixels[seen.inside(picture.box)] = given.pixels[given.inside(box)]
+    return seen.pixels
 
 
 class Shade:
