@@ -420,10 +420,12 @@ def test_ckey_is_found_on_path(code: ctypes.CDLL, on_path: Path, monkeypatch: py
 def test_ckey_is_the_one_that_the_bundle_names(
     code: ctypes.CDLL, on_path: Path, bundle: Path, tmp_path: Path, ending: str
 ) -> None:
-    """The first line of ckey.path counts before PATH."""
+    """The first line of ckey.path counts before PATH; the file does not stay open."""
+    before = sorted(os.listdir("/proc/self/fd"))  # noqa: PTH208
     own = script(tmp_path / "own ckey", "#!/bin/sh\n")
     (bundle / "Contents" / "Resources" / "ckey.path").write_bytes(f"{own}{ending}".encode())
     assert find(code, bundle) == str(own) != str(on_path)
+    assert sorted(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
 
 @pytest.mark.parametrize("line", [None, "", "\n", "ckey", "/none/ckey", "/tmp", "/" * 5000])
