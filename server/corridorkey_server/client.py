@@ -301,14 +301,8 @@ class Client:
         self._link.send(ticket.request(number, ticket.slot.hand_over()))
 
     def _release(self, slot: ClientSlot) -> None:
-        """Give a slot back, now or when the frame in it has stopped."""
-        busy = [ticket for ticket in self._tickets.values() if ticket.slot is slot]
-        if busy:
-            busy[0].abandoned = True
-        else:
-            self._give_back(slot)
-
-    def _give_back(self, slot: ClientSlot) -> None:
+        """Give a slot back; a frame on its way in it goes on, and nobody hears of it."""
+        self._tickets = {number: ticket for number, ticket in self._tickets.items() if ticket.slot is not slot}
         self._held.remove(slot)
         self._send_back(slot.number)
 
@@ -331,8 +325,6 @@ class Client:
         ticket.take(message)
         if ticket.is_done:
             del self._tickets[ticket.id]
-            if ticket.abandoned:
-                self._give_back(ticket.slot)
 
     def _pump(self, timeout: float) -> None:
         self._check_process()
@@ -412,9 +404,7 @@ class Client:
         """Bring a new daemon to where the last one was; if it ends meanwhile, the next one can be brought there."""
         if self._configured is not None:
             self._configure(None)
-        waiting = [ticket for ticket in self._tickets.values() if not ticket.abandoned]
-        abandoned = [ticket.slot for ticket in self._tickets.values() if ticket.abandoned]
-        self._held = [slot for slot in self._held if slot not in abandoned]
+        waiting = tuple(self._tickets.values())
         for slot in self._held:
             slot.move(*self._ask(slot.layout))
         self._tickets = {self._link.next_id(): ticket for ticket in waiting}

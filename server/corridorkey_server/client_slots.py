@@ -75,7 +75,6 @@ class Ticket:
         answer: what the daemon said; error: or why there is no result.
         stage, fraction: how far it was when the daemon said so last.
         moved: when it last got on, on `time.monotonic`; asked: when the daemon was last asked about it.
-        abandoned: nobody waits for it any more; its slot goes back when it is done.
     """
 
     slot: ClientSlot
@@ -87,7 +86,6 @@ class Ticket:
     fraction: float = 0.0
     moved: float = field(default_factory=time.monotonic)
     asked: float = field(default_factory=time.monotonic)
-    abandoned: bool = False
 
     @property
     def is_done(self) -> bool:

@@ -180,7 +180,7 @@ class SlotReady(Message):
 @register(REQUESTS)
 @dataclass(frozen=True, kw_only=True)
 class SlotBack(Message):
-    """Gives a slot back: its memory may go to others until the client asks again. Not for a frame on its way."""
+    """Gives a slot back, with a frame on its way as soon as that is answered: its memory may go to others."""
 
     OP: ClassVar[str] = "slot_back"
     id: int = _id()

@@ -85,6 +85,23 @@ def test_a_slot_that_was_given_back_is_reused(daemon: EchoDaemon, link: Link) ->
     region.close()
 
 
+def test_a_slot_is_given_back_with_a_frame_on_its_way(daemon: EchoDaemon, link: Link) -> None:
+    """It is nobody's once the frame is answered, and until then nobody else's: not even its session's."""
+    slot = slot_of(link)
+    region = region_of(link, slot)
+    region.write(asking(1000.5).tobytes()[:8], 4096)
+    region.close()
+    link.send(key_of(link, slot))
+    eventually(daemon.is_keying, "the frame is begun")
+    ask(link, Done, SlotBack, slot=slot.slot)
+    assert ask(link, Error, SlotBack, slot=slot.slot).sentence == "this session has no slot 1"
+    assert isinstance(link.ask(key_of(link, slot, gen=2), (Error,)), Error)
+    assert slot_of(link).slot != slot.slot
+    eventually(lambda: not daemon.is_keying(), "the frame is answered")
+    again = slot_of(link)
+    assert (again.slot, again.fresh) == (slot.slot, False)
+
+
 def test_a_larger_frame_takes_the_place_of_the_smallest_slot(daemon: EchoDaemon, link: Link) -> None:
     """Where all three are there already, the one that goes is named, and its memory is given back."""
     slots = [slot_of(link, size) for size in (FRAME, (16, 9), (64, 36))]
@@ -221,7 +238,7 @@ def shared() -> Iterator[Link]:
 
 
 def test_a_slot_on_its_way_is_not_the_clients(daemon: EchoDaemon, link: Link) -> None:
-    """Neither another KEY nor SLOT_BACK nor DETECT touches the frame in it, which is keyed as it was asked for."""
+    """Neither another KEY nor DETECT touches the frame in it, which is keyed as it was asked for."""
     slot = slot_of(link)
     region = region_of(link, slot)
     region.write(asking(1000.3).tobytes()[:8], 4096)
@@ -232,7 +249,6 @@ def test_a_slot_on_its_way_is_not_the_clients(daemon: EchoDaemon, link: Link) ->
     eventually(daemon.is_keying, "the frame is begun")
     wrong = (
         key_of(link, slot, gen=9),
-        SlotBack(id=link.next_id(), slot=slot.slot),
         Detect(id=link.next_id(), slot=slot.slot, gen=9, width=64, height=36, working_space="srgb"),
     )
     for message in wrong:

@@ -224,12 +224,14 @@ class Orders:
         )
 
     def _return(self, session: Session, slot: SlotState | None) -> None:
-        """Give a slot back to its client; free it where that is gone."""
+        """Give a slot back to its client, unless that has given it back already; free it where the client is gone."""
         if slot is None:
             return
-        slot.owner = Owner.CLIENT
+        slot.owner, leaving, slot.leaving = Owner.CLIENT, slot.leaving, False
         if session.ended:
             self._slots.free(session, slot)
+        elif leaving:
+            self._slots.give_back(slot, time.monotonic())
 
     def tell(self, session: Session, message: Message) -> None:
         """Send to a session, if it is there and has spoken."""

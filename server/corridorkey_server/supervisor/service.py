@@ -45,7 +45,7 @@ from ..system import Channel, watch_process
 from ..wire import MESSAGE_LIMIT, Malformed, Message, decode
 from .crew import Crew
 from .orders import Orders, error
-from .sessions import Defaults, Refused, Session, Sessions, SlotState
+from .sessions import Defaults, Owner, Refused, Session, Sessions, SlotState
 from .slots import Shortage, Slots
 
 log = logging.getLogger("ckey.daemon")
@@ -203,7 +203,11 @@ class Service:
             raise Refused("limit", str(problem)) from problem
 
     def _slot_back(self, session: Session, request: SlotBack) -> None:
-        self._slots.give_back(session.own_slot(request.slot), time.monotonic())
+        slot = session.held_slot(request.slot)
+        if slot.owner is Owner.DAEMON:
+            slot.leaving = True
+        else:
+            self._slots.give_back(slot, time.monotonic())
         self._orders.tell(session, Done(id=request.id))
 
     def _cancel(self, session: Session, request: Cancel) -> None:

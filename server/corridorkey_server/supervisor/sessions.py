@@ -56,6 +56,7 @@ class SlotState:
     Attributes:
         serial: unique in the daemon; number: within its session.
         gen: of the last frame.
+        leaving: given back while a frame is on its way in it; nobody's as soon as that is answered.
         emptied: its pages were given back; they are filled again before it is handed out.
         idle_since: when it was given back.
         replaces: number of the slot that was freed for it, 0 if none was.
@@ -67,6 +68,7 @@ class SlotState:
     layout: Layout
     owner: Owner = Owner.CLIENT
     gen: int = 0
+    leaving: bool = False
     emptied: bool = False
     idle_since: float = 0.0
     replaces: int = 0
@@ -110,11 +112,20 @@ class Session:
         Raises:
             Refused: there is none of that number, or it is not the client's.
         """
-        slot = self.slots.get(number)
-        if slot is None or slot.owner is Owner.IDLE:
-            raise Refused("slot", f"this session has no slot {number}; ask for one.")
+        slot = self.held_slot(number)
         if slot.owner is Owner.DAEMON:
             raise Refused("slot", f"a frame is on its way in slot {number}; wait for its answer.")
+        return slot
+
+    def held_slot(self, number: int) -> SlotState:
+        """Return a slot that was handed out and not given back, also with a frame on its way in it.
+
+        Raises:
+            Refused: there is none of that number.
+        """
+        slot = self.slots.get(number)
+        if slot is None or slot.owner is Owner.IDLE or slot.leaving:
+            raise Refused("slot", f"this session has no slot {number}; ask for one.")
         return slot
 
     def answer(self, number: int, message: Message) -> None:

@@ -93,7 +93,7 @@ class Slots:
             slot.region.write(wanted.header(slot.number))
 
         def filled(_: None) -> None:
-            slot.owner = Owner.CLIENT
+            slot.owner, slot.leaving = Owner.CLIENT, False
             ready(slot, False)
 
         def back(error: CorridorKeyError) -> None:
