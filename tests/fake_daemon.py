@@ -103,8 +103,8 @@ def welcome(hello: Hello, version: int = 1) -> bytes:
 
 def granted(slot: Slot, size: int, **changed: int) -> bytes:
     """Return the answer to a SLOT."""
-    fields = {"slot": 1, "gen": 0, "width": slot.width, "height": slot.height, "size": size} | changed
-    return SlotReady(id=slot.id, masks=False, hint=False, fresh=True, **fields).encode()
+    fields = {"slot": 1, "gen": 0, "width": slot.width, "height": slot.height, "size": size, "fresh": True} | changed
+    return SlotReady(id=slot.id, masks=False, hint=False, **fields).encode()
 
 
 def give(region_size: int, said_size: int | None = None, descriptors: int = 1) -> Callable[..., list[bytes]]:

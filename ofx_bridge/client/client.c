@@ -5,26 +5,12 @@
 
 #include "session.h"
 
-/* The clients of this process, for a child that is forked: it must not keep their sessions alive. */
-static ck_mutex clients_mutex = CK_MUTEX_INIT;
-static ck_client *clients;
-
 int ck_abi(void) {
     return CK_ABI;
 }
 
 int ck_protocol(void) {
     return CK_PROTOCOL_VERSION;
-}
-
-static void leave_to_parent(void) {
-    for (ck_client *client = clients; client != NULL; client = client->next) {
-        if (client->link != NULL)
-            ck_link_abandon(client->link);
-        if (client->left != NULL)
-            ck_link_abandon(client->left);
-    }
-    clients = NULL;
 }
 
 static ck_client *make_client(const char *name, int connect_ms) {
@@ -42,23 +28,6 @@ static ck_client *make_client(const char *name, int connect_ms) {
     return client;
 }
 
-static void enlist(ck_client *client) {
-    ck_mutex_lock(&clients_mutex);
-    client->next = clients;
-    clients = client;
-    ck_mutex_unlock(&clients_mutex);
-}
-
-static void strike_off(ck_client *client) {
-    ck_mutex_lock(&clients_mutex);
-    ck_client **link = &clients;
-    while (*link != NULL && *link != client)
-        link = &(*link)->next;
-    if (*link != NULL)
-        *link = client->next;
-    ck_mutex_unlock(&clients_mutex);
-}
-
 int ck_open(int abi, const char *name, int connect_ms, ck_client **client) {
     *client = NULL;
     if (abi != CK_ABI)
@@ -71,12 +40,9 @@ int ck_open(int abi, const char *name, int connect_ms, ck_client **client) {
                        "connecting may take 1 to 60000 ms, not %d; this is a fault of the plug-in, please "
                        "report it.",
                        connect_ms);
-    ck_client *made = ck_after_fork(leave_to_parent, &clients_mutex) == 0 ? make_client(name, connect_ms) : NULL;
-    if (made == NULL)
-        return ck_fail(CK_NO_MEMORY, "this program has no memory left; close something and try again.");
-    enlist(made);
-    *client = made;
-    return CK_OK;
+    *client = make_client(name, connect_ms);
+    return *client != NULL ? CK_OK
+                           : ck_fail(CK_NO_MEMORY, "this program has no memory left; close something and try again.");
 }
 
 static void end_session(ck_client *client) {
@@ -90,7 +56,6 @@ static void end_session(ck_client *client) {
 void ck_close(ck_client *client) {
     if (client == NULL || client->process != ck_process())
         return;
-    strike_off(client);
     end_session(client);
     ck_condition_end(&client->changed);
     ck_mutex_end(&client->mutex);
@@ -109,9 +74,11 @@ static int describe(const ck_reply *said, char *text, int size) {
 
 int ck_describe(ck_client *client, char *text, int size) {
     ck_link *visit = NULL;
-    int status = ck_link_open(client->name, 1, client->connect_seconds, &visit);
     if (size > 0)
         text[0] = 0;
+    int status = ck_session_check_process(client);
+    if (status == CK_OK)
+        status = ck_link_open(client->name, 1, client->connect_seconds, &visit);
     if (status != CK_OK)
         return status;
     status = describe(&visit->reply, text, size);
@@ -125,6 +92,8 @@ int ck_error(char *text, int size) {
 }
 
 void ck_retry(ck_client *client) {
+    if (ck_session_check_process(client) != CK_OK)
+        return;
     ck_mutex_lock(&client->mutex);
     client->down_until = 0;
     ck_mutex_unlock(&client->mutex);

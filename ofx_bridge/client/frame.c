@@ -10,11 +10,6 @@ static int misused(const char *what) {
     return ck_fail(CK_MISUSED, "%s; this is a fault of the plug-in, please report it.", what);
 }
 
-static int check_process(const ck_client *client) {
-    return client->process == ck_process() ? CK_OK
-                                           : misused("a client of the CorridorKey daemon was used in a forked process");
-}
-
 static int check_size(int width, int height, int planes) {
     if (width < 1 || height < 1 || width > CK_SIDE_LIMIT || height > CK_SIDE_LIMIT)
         return ck_fail(CK_MISUSED, "a picture of %dx%d cannot be keyed; each side has 1 to %d pixels.", width, height,
@@ -27,6 +22,7 @@ static ck_frame *make_frame(ck_client *client, int width, int height, int planes
     if (frame == NULL)
         return NULL;
     frame->client = client;
+    frame->since = ck_now();
     frame->layout =
         (ck_layout){(uint32_t)width, (uint32_t)height, (planes & CK_WITH_MASKS) != 0, (planes & CK_WITH_HINT) != 0};
     ck_layout_offsets(&frame->layout, &frame->offsets);
@@ -42,7 +38,7 @@ static void append_frame(ck_client *client, ck_frame *frame) {
 
 int ck_slot(ck_client *client, int width, int height, int planes, ck_frame **frame) {
     *frame = NULL;
-    int status = check_process(client);
+    int status = ck_session_check_process(client);
     if (status == CK_OK)
         status = check_size(width, height, planes);
     if (status != CK_OK)
@@ -84,7 +80,7 @@ static int wait_for(ck_client *client, ck_frame *frame, double until) {
 
 int ck_poll(ck_frame *frame, int wait_ms, double *progress) {
     ck_client *client = frame->client;
-    int status = check_process(client);
+    int status = ck_session_check_process(client);
     if (status != CK_OK)
         return status;
     ck_mutex_lock(&client->mutex);
@@ -119,7 +115,7 @@ static ck_param_value *param_of(ck_frame *frame, const char *name, const char *w
 }
 
 static int set_param(ck_frame *frame, const char *name, const char *word, double number, enum ck_kind kind) {
-    int status = check_process(frame->client);
+    int status = ck_session_check_process(frame->client);
     if (status != CK_OK)
         return status;
     ck_mutex_lock(&frame->client->mutex);
@@ -168,7 +164,7 @@ static int send_errand(ck_frame *frame, const ck_errand *errand) {
 }
 
 static int submit(ck_frame *frame, const ck_errand *errand) {
-    int status = check_process(frame->client);
+    int status = ck_session_check_process(frame->client);
     if (status != CK_OK)
         return status;
     ck_mutex_lock(&frame->client->mutex);
@@ -227,7 +223,7 @@ static void cancel(ck_client *client, ck_frame *frame) {
 }
 
 int ck_cancel(ck_frame *frame) {
-    int status = check_process(frame->client);
+    int status = ck_session_check_process(frame->client);
     if (status != CK_OK)
         return status;
     ck_mutex_lock(&frame->client->mutex);
@@ -238,17 +234,14 @@ int ck_cancel(ck_frame *frame) {
 
 static void release(ck_client *client, ck_frame *frame) {
     cancel(client, frame);
-    if (frame->state == CK_FRAME_AWAY) {
-        frame->abandoned = 1;
-        return;
-    }
-    if (frame->state == CK_FRAME_OURS)
+    /* A frame that is still on its way goes back with its slot, and nobody hears of it. */
+    if (frame->state == CK_FRAME_OURS || frame->state == CK_FRAME_AWAY)
         ck_session_give_back(client, frame);
     ck_session_forget(client, frame);
 }
 
 void ck_release(ck_frame *frame) {
-    if (frame == NULL || check_process(frame->client) != CK_OK)
+    if (frame == NULL || ck_session_check_process(frame->client) != CK_OK)
         return;
     ck_client *client = frame->client;
     ck_mutex_lock(&client->mutex);
@@ -269,6 +262,8 @@ int ck_notes(const ck_frame *frame, char *text, int size) {
 
 int ck_stage(const ck_frame *frame, char *text, int size) {
     ck_mutex *mutex = &frame->client->mutex;
+    if (ck_session_check_process(frame->client) != CK_OK)
+        return ck_copy_text("", text, size > 0 ? (size_t)size : 0);
     ck_mutex_lock(mutex);
     int length = ck_copy_text(frame->stage, text, size > 0 ? (size_t)size : 0);
     ck_mutex_unlock(mutex);

@@ -143,8 +143,10 @@ static enum ck_received receive_part(ck_lease *lease, size_t room) {
     while (got < 0 && errno == EINTR);
     if (got < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK ? CK_RECEIVED_NOTHING : CK_RECEIVED_GONE;
-    if (keep_rights(lease, &header) != 0 || got == 0 || (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
+    if (keep_rights(lease, &header) != 0 || got == 0 || (header.msg_flags & MSG_TRUNC) != 0)
         return CK_RECEIVED_GONE;
+    if ((header.msg_flags & MSG_CTRUNC) != 0)
+        return lease->descriptor < 0 ? CK_RECEIVED_FULL : CK_RECEIVED_GONE;
     lease->got += (size_t)got;
     return CK_RECEIVED_SOME;
 }
@@ -174,7 +176,7 @@ enum ck_received ck_lease_receive(ck_lease *lease, uint8_t *data, size_t *size, 
     enum ck_received received = lead ? receive_stream(lease) : receive_part(lease, CK_LEASE_MESSAGE);
     *size = 0;
     region->handle = -1;
-    if (received == CK_RECEIVED_GONE)
+    if (received == CK_RECEIVED_GONE || received == CK_RECEIVED_FULL)
         drop_descriptor(lease);
     if (received != CK_RECEIVED_SOME)
         return received;

@@ -8,7 +8,11 @@
 #include "folder.h"
 #include "sentence.h"
 
-#define SEND 0.5 /* seconds within which the daemon has to take what is sent */
+#define SEND 0.1 /* seconds within which the daemon has to take what is sent */
+
+/* The conversations of this process, for a child that is forked: it must not keep their sessions alive. */
+static ck_mutex links_mutex = CK_MUTEX_INIT;
+static ck_link *links;
 
 static int no_daemon(void) {
     return ck_fail(CK_DOWN, "no CorridorKey daemon runs; start it with `ckey start`.");
@@ -26,14 +30,15 @@ static int turned_away(void) {
 }
 
 static int no_memory(void) {
-    return ck_fail(CK_NO_MEMORY, "this program has no memory left; close something and try again.");
+    return ck_fail(CK_NO_MEMORY,
+                   "this program has no memory left, or too many files open; close something and try again.");
 }
 
 static int not_connected(int why) {
     return why == -1 ? no_daemon() : why == -2 ? no_answer() : no_memory();
 }
 
-static int stranger(void) {
+int ck_link_stranger(void) {
     return ck_fail(CK_VERSION,
                    "what answers is no CorridorKey daemon of this version; install the same version on both "
                    "sides.");
@@ -50,7 +55,7 @@ static int not_shaken(int status) {
     case CK_NO_MEMORY:
         return no_memory();
     default:
-        return stranger();
+        return ck_link_stranger();
     }
 }
 
@@ -79,12 +84,12 @@ static int receive_token(ck_link *link, double until, ck_lease_said *said) {
     for (;;) {
         ck_region region;
         enum ck_received got = ck_lease_receive(link->lease, data, &size, &region);
-        if (got == CK_RECEIVED_GONE)
+        if (got == CK_RECEIVED_GONE || got == CK_RECEIVED_FULL)
             return turned_away();
         if (got == CK_RECEIVED_SOME) {
             ck_region_close(&region);
             int is_token = ck_decode_lease(data, size, said) == 0 && said->op == CK_LEASE_OPENED;
-            return is_token ? CK_OK : stranger();
+            return is_token ? CK_OK : ck_link_stranger();
         }
         if (ck_now() >= until)
             return no_answer();
@@ -107,7 +112,7 @@ static int check_welcome(const ck_reply *reply) {
                        "the CorridorKey daemon speaks version %u of the protocol and this plug-in %d; install "
                        "the same version on both sides.",
                        (unsigned)reply->version, CK_PROTOCOL_VERSION);
-    return CK_OK;
+    return reply->slot_limit >= 1 || reply->session == 0 ? CK_OK : ck_link_stranger();
 }
 
 static int say_hello(ck_link *link, const char *name, const uint8_t *token, double until) {
@@ -120,7 +125,7 @@ static int say_hello(ck_link *link, const char *name, const uint8_t *token, doub
         return no_daemon();
     for (;;) {
         enum ck_received got = ck_link_receive(link);
-        if (got == CK_RECEIVED_GONE)
+        if (got == CK_RECEIVED_GONE || got == CK_RECEIVED_FULL)
             return turned_away();
         if (got == CK_RECEIVED_SOME && link->reply.id == id)
             return check_welcome(&link->reply);
@@ -139,11 +144,42 @@ static int converse(ck_link *link, const char *name, int visit, double until) {
     return status == CK_OK ? say_hello(link, name, visit ? NULL : said.token, until) : status;
 }
 
+static void hang_up(ck_link *link) {
+    ck_dealer_close(&link->dealer);
+    if (link->lease != NULL)
+        ck_lease_close(link->lease);
+    link->lease = NULL;
+}
+
+static void leave_to_parent(void) {
+    for (ck_link *link = links; link != NULL; link = link->next)
+        hang_up(link);
+    links = NULL;
+}
+
+static void enlist(ck_link *link) {
+    ck_mutex_lock(&links_mutex);
+    link->next = links;
+    links = link;
+    ck_mutex_unlock(&links_mutex);
+}
+
+static void strike_off(const ck_link *link) {
+    ck_mutex_lock(&links_mutex);
+    ck_link **each = &links;
+    while (*each != NULL && *each != link)
+        each = &(*each)->next;
+    if (*each != NULL)
+        *each = link->next;
+    ck_mutex_unlock(&links_mutex);
+}
+
 int ck_link_open(const char *name, int visit, double timeout, ck_link **link) {
-    ck_link *made = calloc(1, sizeof *made);
+    ck_link *made = ck_after_fork(leave_to_parent, &links_mutex) == 0 ? calloc(1, sizeof *made) : NULL;
     if (made == NULL)
         return no_memory();
     made->dealer.connection = CK_NO_SOCKET;
+    enlist(made);
     int status = converse(made, name, visit, ck_now() + timeout);
     if (status != CK_OK)
         ck_link_close(made);
@@ -155,17 +191,11 @@ int ck_link_open(const char *name, int visit, double timeout, ck_link **link) {
 void ck_link_close(ck_link *link) {
     if (link == NULL)
         return;
-    ck_link_abandon(link);
+    strike_off(link);
+    hang_up(link);
     for (int index = 0; index < link->arrival_count; index++)
         ck_region_close(&link->arrivals[index].region);
     free(link);
-}
-
-void ck_link_abandon(ck_link *link) {
-    ck_dealer_close(&link->dealer);
-    if (link->lease != NULL)
-        ck_lease_close(link->lease);
-    link->lease = NULL;
 }
 
 uint64_t ck_link_id(ck_link *link) {
@@ -176,15 +206,22 @@ int ck_link_send(ck_link *link, const ck_writer *message) {
     return message->full ? -1 : ck_dealer_send(&link->dealer, message->data, message->size, ck_now() + SEND);
 }
 
-/* Keep a region until it is taken; one that says nothing sensible is closed. */
-static void keep_region(ck_link *link, const uint8_t *data, size_t size, ck_region *region) {
+void ck_link_keep_region(ck_link *link, ck_arrival *arrival) {
+    if (link->arrival_count == CK_ARRIVALS)
+        ck_region_close(&arrival->region);
+    else
+        link->arrivals[link->arrival_count++] = *arrival;
+}
+
+/* Keep what came over the lease, if it says something sensible. */
+static void take_region(ck_link *link, const uint8_t *data, size_t size, ck_region *region) {
     ck_lease_said said;
     int is_region = ck_decode_lease(data, size, &said) == 0 && said.op == CK_LEASE_REGION;
-    if (!is_region || region->handle == -1 || link->arrival_count == CK_ARRIVALS) {
+    ck_arrival arrival = {said.slot, said.size, *region};
+    if (is_region && region->handle != -1)
+        ck_link_keep_region(link, &arrival);
+    else
         ck_region_close(region);
-        return;
-    }
-    link->arrivals[link->arrival_count++] = (ck_arrival){said.slot, said.size, *region};
 }
 
 static enum ck_received receive_regions(ck_link *link) {
@@ -195,7 +232,7 @@ static enum ck_received receive_regions(ck_link *link) {
         enum ck_received got = ck_lease_receive(link->lease, data, &size, &region);
         if (got != CK_RECEIVED_SOME)
             return got;
-        keep_region(link, data, size, &region);
+        take_region(link, data, size, &region);
     }
 }
 

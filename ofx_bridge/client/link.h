@@ -20,25 +20,25 @@ typedef struct ck_arrival {
     ck_region region;
 } ck_arrival;
 
-typedef struct ck_link {
+typedef struct ck_link ck_link;
+struct ck_link {
+    ck_link *next; /* of the process */
     ck_dealer dealer;
     ck_lease *lease;
     uint64_t last_id;
     ck_arrival arrivals[CK_ARRIVALS];
     int arrival_count;
     ck_reply reply; /* what ck_link_receive has received */
-} ck_link;
+};
 
-/* Connect within `timeout` seconds. `reply` holds the daemon's WELCOME.
+/* Connect within `timeout` seconds. `reply` holds the daemon's WELCOME. A child that is forked leaves the conversation to
+   its parent: the connections are closed there.
    visit: ask for no session; there are no slots then.
    CK_OK, or with ck_error: CK_DOWN, CK_SILENT, CK_UNSAFE, CK_VERSION, CK_REFUSED, CK_NO_MEMORY. */
 int ck_link_open(const char *name, int visit, double timeout, ck_link **link);
 
 /* End the conversation; null is ignored. */
 void ck_link_close(ck_link *link);
-
-/* Close the connections and nothing else: a forked child leaves them to its parent. */
-void ck_link_abandon(ck_link *link);
 
 /* A number for a request. */
 uint64_t ck_link_id(ck_link *link);
@@ -55,5 +55,11 @@ void ck_link_wait(const ck_link *link, double until);
 
 /* Take the memory of a slot, if it has come; 1 if so. The region is the caller's then. */
 int ck_link_take_region(ck_link *link, uint32_t slot, ck_arrival *arrival);
+
+/* Keep memory that has come, or come back, until it is taken. */
+void ck_link_keep_region(ck_link *link, ck_arrival *arrival);
+
+/* Fail because what answers is no daemon that this library understands: CK_VERSION, with ck_error. */
+int ck_link_stranger(void);
 
 #endif

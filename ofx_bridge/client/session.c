@@ -35,22 +35,47 @@ void ck_session_drop_memory(ck_client *client, uint32_t slot) {
         ck_region_close(&arrival.region);
 }
 
+int ck_session_check_process(const ck_client *client) {
+    if (client->process == ck_process())
+        return CK_OK;
+    return ck_fail(CK_MISUSED,
+                   "a client of the CorridorKey daemon was used in a forked process; this is a fault of the "
+                   "plug-in, please report it.");
+}
+
+/* Connect without the mutex, so that other threads go on. */
+static int connect_now(ck_client *client, ck_link **link) {
+    client->connecting = 1;
+    ck_mutex_unlock(&client->mutex);
+    int status = ck_link_open(client->name, 0, client->connect_seconds, link);
+    ck_mutex_lock(&client->mutex);
+    client->connecting = 0;
+    ck_condition_wake_all(&client->changed);
+    return status;
+}
+
+static void remember_down(ck_client *client, int status) {
+    client->down_until = ck_now() + DOWN_REMEMBERED;
+    client->down_status = status;
+    ck_copy_text(ck_last_sentence(), client->down_sentence, sizeof client->down_sentence);
+}
+
 int ck_session_connect(ck_client *client) {
+    ck_link *link = NULL;
+    while (client->connecting)
+        ck_condition_wait(&client->changed, &client->mutex, ck_now() + client->connect_seconds);
     ck_session_receive(client);
     if (client->link != NULL)
         return CK_OK;
     if (ck_now() < client->down_until)
         return ck_fail(client->down_status, "%s", client->down_sentence);
-    ck_link *link = NULL;
-    int status = ck_link_open(client->name, 0, client->connect_seconds, &link);
+    int status = connect_now(client, &link);
     if (status != CK_OK) {
-        client->down_until = ck_now() + DOWN_REMEMBERED;
-        client->down_status = status;
-        ck_copy_text(ck_last_sentence(), client->down_sentence, sizeof client->down_sentence);
+        remember_down(client, status);
         return status;
     }
     client->link = link;
-    client->slot_limit = (uint32_t)link->reply.slot_limit;
+    client->slot_limit = link->reply.slot_limit < CK_MAPPINGS ? (uint32_t)link->reply.slot_limit : CK_MAPPINGS;
     client->heard = ck_now();
     client->broken = 0;
     return CK_OK;
@@ -73,13 +98,11 @@ void ck_session_end(ck_frame *frame, int status) {
     ck_copy_text(ck_last_sentence(), frame->sentence, sizeof frame->sentence);
 }
 
-/* What is the caller's stays so: a result that has come is as good as ever. */
-static void lose_frame(ck_client *client, ck_frame *frame, int status) {
+/* What is the caller's stays so: a result that has come is as good as ever. So is what was said already. */
+static void lose_frame(ck_frame *frame, int status) {
     frame->slot = 0;
-    if (frame->state != CK_FRAME_OURS)
+    if (frame->state != CK_FRAME_OURS && frame->state != CK_FRAME_ENDED)
         ck_session_end(frame, status);
-    if (frame->abandoned)
-        ck_session_forget(client, frame);
 }
 
 void ck_session_lose(ck_client *client, int status) {
@@ -88,11 +111,8 @@ void ck_session_lose(ck_client *client, int status) {
         ck_mapping_release(client->mappings[index]);
         client->mappings[index] = NULL;
     }
-    ck_frame *next;
-    for (ck_frame *frame = client->frames; frame != NULL; frame = next) {
-        next = frame->next;
-        lose_frame(client, frame, status);
-    }
+    for (ck_frame *frame = client->frames; frame != NULL; frame = frame->next)
+        lose_frame(frame, status);
     ck_condition_wake_all(&client->changed);
 }
 
@@ -251,11 +271,11 @@ static void give_up_memory(ck_client *client, ck_frame *frame) {
 }
 
 void ck_session_look_after(ck_client *client, ck_frame *frame) {
-    int is_waiting = frame->state == CK_FRAME_ASKING || frame->state == CK_FRAME_PAUSED ||
-                     frame->state == CK_FRAME_GRANTED || frame->state == CK_FRAME_AWAY;
-    if (client->link == NULL || !is_waiting)
+    int has_asked =
+        frame->state == CK_FRAME_ASKING || frame->state == CK_FRAME_PAUSED || frame->state == CK_FRAME_GRANTED;
+    if (client->link == NULL || frame->state == CK_FRAME_OURS || frame->state == CK_FRAME_ENDED)
         return;
-    if (frame->state != CK_FRAME_AWAY && ck_now() - frame->since > MEMORY)
+    if (has_asked && ck_now() - frame->since > MEMORY)
         give_up_memory(client, frame);
     else if (frame->again > 0)
         send_again(client, frame);
@@ -263,11 +283,16 @@ void ck_session_look_after(ck_client *client, ck_frame *frame) {
         check_silence(client, frame);
 }
 
-/* Refer to the memory of a frame's slot if the session has it; 1 if so. */
+/* Refer to the memory of a frame's slot if the session has it; 1 if so. A daemon that hands out less than it says is
+   none that can be understood. */
 static int use_mapping(ck_client *client, ck_frame *frame) {
     ck_mapping **found = find_mapping(client, frame->slot);
     if (found == NULL)
         return 0;
+    if ((*found)->size < frame->offsets.size) {
+        ck_session_lose(client, ck_link_stranger());
+        return 1;
+    }
     frame->mapping = *found;
     frame->mapping->references++;
     frame->state = CK_FRAME_OURS;
@@ -275,36 +300,29 @@ static int use_mapping(ck_client *client, ck_frame *frame) {
     return 1;
 }
 
-static ck_mapping *map(ck_arrival *arrival) {
-    ck_mapping *mapping = malloc(sizeof *mapping);
-    void *memory = ck_region_map(&arrival->region, arrival->size);
-    ck_region_close(&arrival->region);
-    if (mapping == NULL || memory == NULL) {
-        if (memory != NULL)
-            ck_region_unmap(memory, arrival->size);
-        free(mapping);
-        return NULL;
-    }
-    *mapping = (ck_mapping){arrival->slot, memory, arrival->size, 1};
-    return mapping;
-}
-
-static void keep_mapping(ck_client *client, ck_frame *frame, ck_mapping *mapping) {
+/* Keep mapped memory for the frame and for later ones of its slot; 0, or -1 if there is no room. */
+static int keep_mapping(ck_client *client, const ck_arrival *arrival, void *memory) {
     int index = 0;
     while (index < CK_MAPPINGS && client->mappings[index] != NULL)
         index++;
-    if (mapping != NULL && index < CK_MAPPINGS && mapping->size >= frame->offsets.size) {
-        client->mappings[index] = mapping;
-        use_mapping(client, frame);
-        return;
-    }
-    ck_mapping_release(mapping);
+    ck_mapping *mapping = index < CK_MAPPINGS && memory != NULL ? malloc(sizeof *mapping) : NULL;
+    if (mapping == NULL)
+        return -1;
+    *mapping = (ck_mapping){arrival->slot, memory, arrival->size, 1};
+    client->mappings[index] = mapping;
+    return 0;
+}
+
+/* The slot goes back, and its region is kept: the daemon hands a slot out again without another one. */
+static void refuse_memory(ck_client *client, ck_frame *frame, ck_arrival *arrival) {
+    ck_link_keep_region(client->link, arrival);
     ck_fail(CK_NO_MEMORY, "the memory for a frame of %ux%u cannot be mapped; close something and try again.",
             (unsigned)frame->layout.width, (unsigned)frame->layout.height);
     ck_session_end(frame, CK_NO_MEMORY);
     ck_session_send_slot_back(client, frame->slot);
 }
 
+/* Mapping takes long, so that it is done without the mutex; the daemon may be lost meanwhile. */
 void ck_session_map(ck_client *client, ck_frame *frame) {
     ck_arrival arrival;
     if (frame->state != CK_FRAME_GRANTED || use_mapping(client, frame))
@@ -312,12 +330,18 @@ void ck_session_map(ck_client *client, ck_frame *frame) {
     if (client->link == NULL || !ck_link_take_region(client->link, frame->slot, &arrival))
         return;
     ck_mutex_unlock(&client->mutex);
-    ck_mapping *mapping = map(&arrival);
+    void *memory = ck_region_map(&arrival.region, arrival.size);
     ck_mutex_lock(&client->mutex);
-    if (frame->state == CK_FRAME_GRANTED)
-        keep_mapping(client, frame, mapping);
-    else
-        ck_mapping_release(mapping);
+    int is_lost = frame->state != CK_FRAME_GRANTED, is_kept = !is_lost && keep_mapping(client, &arrival, memory) == 0;
+    if (memory != NULL && !is_kept)
+        ck_region_unmap(memory, arrival.size);
+    if (!is_lost && !is_kept) {
+        refuse_memory(client, frame, &arrival);
+        return;
+    }
+    ck_region_close(&arrival.region);
+    if (is_kept)
+        use_mapping(client, frame);
 }
 
 void ck_session_wait(ck_client *client, double until) {
@@ -334,8 +358,9 @@ void ck_session_wait(ck_client *client, double until) {
     ck_link_wait(link, until);
     ck_mutex_lock(&client->mutex);
     client->reading = 0;
-    ck_link_close(client->left);
+    ck_link *left = client->left;
     client->left = NULL;
+    ck_link_close(left);
     ck_session_receive(client);
     ck_condition_wake_all(&client->changed);
 }

@@ -56,7 +56,6 @@ struct ck_frame {
     ck_client *client;
     ck_frame *next; /* of the client, in the order in which they were asked for */
     enum ck_frame_state state;
-    int abandoned; /* released by the caller while it was away */
     ck_layout layout;
     ck_offsets offsets;
     uint32_t slot, gen; /* slot 0: none, or one of a daemon that has ended */
@@ -79,16 +78,16 @@ struct ck_frame {
 struct ck_client {
     ck_mutex mutex; /* guards all below, and what frames are at */
     ck_condition changed;
-    ck_client *next; /* of the process */
     int64_t process;
     char name[CK_NAME_ROOM];
     double connect_seconds;
     ck_link *link;
     uint32_t slot_limit;
-    double heard;  /* when anything last came */
-    int broken;    /* whether the daemon takes nothing any more */
-    int reading;   /* whether a thread waits for the link, without the mutex */
-    ck_link *left; /* a link that is closed when that thread is back */
+    double heard;   /* when anything last came */
+    int broken;     /* whether the daemon takes nothing any more */
+    int connecting; /* whether a thread is at connecting, without the mutex */
+    int reading;    /* whether a thread waits for the link, without the mutex */
+    ck_link *left;  /* a link that is closed when that thread is back */
     ck_mapping *mappings[CK_MAPPINGS];
     ck_frame *frames;
     double down_until; /* until when connecting is not tried */
@@ -96,9 +95,12 @@ struct ck_client {
     char down_sentence[CK_SENTENCE_ROOM];
 };
 
+/* CK_OK, or CK_MISUSED in a child that was forked. */
+int ck_session_check_process(const ck_client *client);
+
 /* All of these are called with the client's mutex held. */
 
-/* Connect unless connected; CK_OK, or why not. */
+/* Connect unless connected; CK_OK, or why not. Gives up the mutex meanwhile. */
 int ck_session_connect(ck_client *client);
 
 /* The daemon is lost: end every frame that waits for it with `status` and this thread's sentence. */
@@ -134,7 +136,7 @@ void ck_session_map(ck_client *client, ck_frame *frame);
 /* Wait until something has happened or ck_now() is `until`; gives up the mutex meanwhile. */
 void ck_session_wait(ck_client *client, double until);
 
-/* Give a frame's slot back to the daemon and forget its memory. */
+/* Give a frame's slot back to the daemon, with the frame that may be on its way in it, and forget its memory. */
 void ck_session_give_back(ck_client *client, ck_frame *frame);
 
 /* Take a frame out of the client's list and free it. */

@@ -27,7 +27,12 @@ typedef intptr_t ck_socket;
 enum { CK_LEASE_MESSAGE = 1024 }; /* bytes of the longest message over a lease */
 
 /* What a socket or a lease had to give. */
-enum ck_received { CK_RECEIVED_GONE = -1, CK_RECEIVED_NOTHING = 0, CK_RECEIVED_SOME = 1 };
+enum ck_received {
+    CK_RECEIVED_FULL = -2, /* this process has no descriptor left for what came, which is lost */
+    CK_RECEIVED_GONE = -1,
+    CK_RECEIVED_NOTHING = 0,
+    CK_RECEIVED_SOME = 1,
+};
 
 /* Seconds on a clock that nobody sets. */
 double ck_now(void);

@@ -1,6 +1,7 @@
 """The C client against a real daemon, over real sockets and shared memory: frames, threads, failures, deadlines."""
 
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from native_client import (
     KEPT,
     MASK,
     MISUSED,
+    NO_MEMORY,
     OK,
     OUT,
     REFUSED,
@@ -239,6 +241,54 @@ def test_a_frame_on_its_way_can_be_released(client: NativeClient, daemon: EchoDa
     assert daemon.status()["slots"]["count"] <= 3
 
 
+def test_a_frame_waits_behind_released_ones(client: NativeClient) -> None:
+    """Whoever asks while released frames are still being stopped gets a slot as soon as they are."""
+    for _ in range(3):
+        with client.ready() as frame:
+            fill(frame, asking(red=SLOW + 30))
+            frame.submit()
+    with client.slot() as waiting:
+        assert waiting.poll(5) == OK
+
+
+def test_an_idle_client_holds_no_slot(client: NativeClient, daemon: EchoDaemon) -> None:
+    """A frame that is released on its way leaves its slot to the daemon, also if nothing is asked for afterwards."""
+    with client.ready() as frame:
+        fill(frame, asking(red=SLOW + 30))
+        frame.submit()
+        eventually(daemon.is_keying, "the frame is keyed")
+    eventually(lambda: daemon.status()["sessions"][0]["slots"] == {"1": "idle"}, "the slot is nobody's")
+
+
+def test_memory_that_cannot_be_mapped_is_no_end(client: NativeClient) -> None:
+    """A host that is short of memory is told so, and keys when it has some again."""
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    with client.slot(1920, 1080) as frame:
+        time.sleep(0.5)
+        resource.setrlimit(resource.RLIMIT_AS, (used + (16 << 20), limits[1]))
+        try:
+            expect(NO_MEMORY, lambda: frame.poll(5), "cannot be mapped; close something", 5)
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, limits)
+    with client.ready(1920, 1080) as frame:
+        assert key(frame, asking(size=(1920, 1080))) == OK
+
+
+def test_a_host_without_descriptors_is_told_so(client: NativeClient) -> None:
+    """That the daemon runs is not doubted, and the next frame comes as soon as there is room."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    client.ready().release()
+    with client.slot(320, 180) as frame:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+        try:
+            expect(NO_MEMORY, lambda: frame.poll(5), "too many files open", 5)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    with client.ready(320, 180) as frame:
+        assert key(frame, asking(size=(320, 180))) == OK
+
+
 def test_a_newer_frame_takes_the_place_of_a_waiting_one(client: NativeClient, daemon: EchoDaemon) -> None:
     """Only of the same node, and only while it waits."""
     with client.ready() as running, client.ready() as old, client.ready() as new:
@@ -320,6 +370,20 @@ def test_a_daemon_that_hangs_under_a_frame_is_given_up(client: NativeClient, dae
         assert key(frame, asking()) == OK
 
 
+def test_a_daemon_that_hangs_is_given_up_by_who_waits_for_a_slot(client: NativeClient, daemon: EchoDaemon) -> None:
+    """Also where all that was asked of it has been released."""
+    with ExitStack() as held:
+        for frame in [held.enter_context(client.ready()) for _ in range(3)]:
+            fill(frame, asking(red=SLOW + 30))
+            frame.submit()
+        daemon.process.send_signal(signal.SIGSTOP)
+    try:
+        with client.slot() as waiting:
+            expect(SILENT, lambda: waiting.poll(30), "does not answer", 7)
+    finally:
+        daemon.process.send_signal(signal.SIGCONT)
+
+
 def test_silence_is_no_fault_of_a_slow_frame(client: NativeClient) -> None:
     """A frame that takes longer than the daemon may be silent comes back all the same."""
     with client.ready() as frame:
@@ -393,7 +457,9 @@ def test_a_forked_child_leaves_the_session_alone(client: NativeClient) -> None:
         connections = sockets()
         child = os.fork()
         if child == 0:
-            ends = [misused_in_child(work) for work in (frame.poll, client.slot)]
+            ends = [misused_in_child(work) for work in (frame.poll, frame.cancel, client.slot, client.describe)]
+            client.retry()
+            frame.stage()
             os._exit(0 if all(ends) and sockets() == connections - 2 and not has_slots() else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         assert key(frame, asking()) == OK

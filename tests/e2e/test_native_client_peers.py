@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from corridorkey_server.layout import Layout
-from corridorkey_server.protocol import Busy, Error, Hello, Key, Result, Slot, SlotBack, Status
+from corridorkey_server.protocol import Busy, Error, Hello, Key, Result, Slot, SlotBack, Status, Welcome
 from corridorkey_server.protocol import Region as RegionMessage
 from corridorkey_server.wire import Message
 from daemons import eventually
-from fake_daemon import FakeDaemon, give, served, welcome
+from fake_daemon import FakeDaemon, give, granted, served, welcome
 from native_client import CANCELLED, DOWN, IN, NO_MEMORY, OK, REFUSED, SILENT, VERSION, WAITING, Failed, NativeClient
 
 
@@ -90,11 +90,50 @@ def test_memory_that_is_too_small_is_not_used(fake: FakeDaemon, descriptors: int
         expect(status, lambda: frame.poll(5), words)
 
 
-def test_memory_that_says_it_is_too_small_is_not_used(fake: FakeDaemon) -> None:
+def test_a_slot_that_says_it_is_too_small_is_not_used(fake: FakeDaemon) -> None:
     """A slot that could not hold the frame is not written into."""
     fake.answer = give(8192)
     with NativeClient() as client, client.slot() as frame:
-        expect(NO_MEMORY, lambda: frame.poll(5), "cannot be mapped")
+        expect(VERSION, lambda: frame.poll(5), "is no CorridorKey daemon")
+
+
+def test_a_known_slot_that_is_too_small_is_not_used(fake: FakeDaemon) -> None:
+    """Nor is one that was mapped for a smaller frame and is handed out for a larger one."""
+    small = give(Layout(64, 36).size)
+
+    def answer(daemon: FakeDaemon, message: Message) -> list[bytes]:
+        if isinstance(message, Slot) and message.width == 1920:
+            return [granted(message, Layout(1920, 1080).size, fresh=False)]
+        return small(daemon, message)
+
+    fake.answer = answer
+    with NativeClient() as client:
+        client.ready().release()
+        with client.slot(1920, 1080) as frame:
+            expect(VERSION, lambda: frame.poll(5), "is no CorridorKey daemon")
+
+
+def test_a_slot_for_another_frame_is_not_used(fake: FakeDaemon) -> None:
+    """A daemon that grants something else than was asked for is not understood."""
+    memory = give(Layout(64, 36).size)
+
+    def answer(daemon: FakeDaemon, message: Message) -> list[bytes]:
+        if isinstance(message, Slot):
+            return [granted(message, Layout(64, 36).size, width=36, height=64)]
+        return memory(daemon, message)
+
+    fake.answer = answer
+    with NativeClient() as client, client.slot() as frame:
+        expect(VERSION, lambda: frame.poll(5), "is no CorridorKey daemon")
+
+
+@pytest.mark.parametrize("slots", [0.0, 0.5, -3.0])
+def test_a_session_without_slots_is_refused(fake: FakeDaemon, slots: float) -> None:
+    """A frame would wait for ever."""
+    fields = {"version": 1, "session": 1, "boot": "b", "pid": 1, "device": "", "model": "m", "quality": "full"}
+    fake.answer = lambda _daemon, message: [Welcome(id=message.id, limits={"slots": slots}, **fields).encode()]
+    with NativeClient() as client:
+        expect(VERSION, client.slot, "is no CorridorKey daemon")
 
 
 def test_memory_that_does_not_come_is_waited_for(fake: FakeDaemon) -> None:
