@@ -125,19 +125,28 @@ static int check(const ck_picture *picture, enum ck_clip which) {
     return CK_OK;
 }
 
+/* The standard: what cannot be handed out is black and transparent. Where every clip says that it is connected, it is one
+   that is not. */
+static int take_nothing(enum ck_clip which, ck_picture *picture) {
+    picture->is_wired = is_matte(which) && !ck_this_host.connects_all;
+    picture->image.channels = 1;
+    return CK_OK;
+}
+
 int ck_picture_take(OfxImageClipHandle clip, enum ck_clip which, OfxTime time, ck_picture *picture) {
     OfxPropertySetHandle handle = NULL;
     memset(picture, 0, sizeof *picture);
     if (!clip || (is_matte(which) && !ck_clip_is_connected(clip)))
         return CK_OK;
     if (ck_this_host.effects->clipGetImage(clip, time, NULL, &handle) != kOfxStatOK || !handle)
-        return CK_OK;
+        return take_nothing(which, picture);
     picture->handle = handle;
     picture->image = describe(handle);
     if (!picture->image.data && !ck_box_is_empty(picture->image.bounds)) {
         ck_picture_give(picture);
-        return CK_OK;
+        return take_nothing(which, picture);
     }
+    picture->is_wired = 1;
     picture->is_premultiplied = is_premultiplied(handle, clip);
     picture->pixel_aspect = ck_get_double(handle, kOfxImagePropPixelAspectRatio, 0, 1);
     return check(picture, which);

@@ -23,6 +23,7 @@ extern const char *const ck_clip_names[CK_CLIP_COUNT];
 typedef struct ck_picture {
     ck_image image;
     OfxPropertySetHandle handle; /* null if there is none */
+    int is_wired;                /* whether there is an image, be it one that the host cannot hand out */
     int is_premultiplied;
     double pixel_aspect;
 } ck_picture;

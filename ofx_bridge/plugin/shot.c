@@ -99,10 +99,10 @@ static int is_black(const ck_shot *shot, enum ck_clip which) {
 static int find_matte(ck_shot *shot, enum ck_clip which, enum ck_hint_channel wanted, int content, int may_be_unwired) {
     ck_picture *picture = &shot->pictures[which];
     int status = ck_picture_take(shot->instance->clips[which], which, shot->time, picture);
-    if (status != CK_OK || !picture->handle)
+    if (status != CK_OK || !picture->is_wired)
         return status;
     if (wanted == CK_HINT_ALPHA && picture->image.channels == 3)
-        return ck_fail(CK_REFUSED, "the hint has no alpha; choose hint_channel red or luminance.");
+        return ck_fail(CK_REFUSED, "the hint has no alpha; set Hint channel to Red or Luminance.");
     shot->channels[which] = ck_hint_resolve(&picture->image, shot->window, wanted, shot->is_stopped, shot->state);
     if (may_be_unwired && is_black(shot, which))
         ck_picture_give(picture);
@@ -223,6 +223,7 @@ int ck_shot_submit(ck_shot *shot) {
     int status = ck_send_values(&shot->values, shot->frame);
     if (status != CK_OK)
         return status;
+    /* No node: hosts render frames of one instance side by side and want all of them; they stop what they do not. */
     return ck_submit(shot->frame, shot->contents, shot->priority, "", frame_number(shot->time));
 }
 
