@@ -5,8 +5,11 @@ A bundle is written under a name that hosts pass over and then renamed, so that 
 
 import ctypes
 import errno
+import ntpath
 import os
 import plistlib
+import posixpath
+import re
 import secrets
 import shlex
 import shutil
@@ -152,19 +155,29 @@ def explain(folder: Path, environ: Mapping[str, str], platform: str = sys.platfo
     """Return lines that tell which hosts see a bundle in `folder`, and what is needed for it."""
     if folder == system_folder(platform):
         return _SYSTEM_HOSTS
-    separator = ":" if platform == "linux" else ";"
-    if str(folder) in environ.get("OFX_PLUGIN_PATH", "").split(separator):
+    before = environ.get("OFX_PLUGIN_PATH", "")
+    if _is_named(folder, before, platform):
         return (f"{_FOLLOWERS} read this folder: OFX_PLUGIN_PATH names it.", _RESOLVE)
-    return (f"{_FOLLOWERS} read this folder", f"once OFX_PLUGIN_PATH names it. {_advice(folder, platform)}", _RESOLVE)
+    advice = _advice(folder, before, platform)
+    return (f"{_FOLLOWERS} read this folder", f"once OFX_PLUGIN_PATH names it. {advice}", _RESOLVE)
 
 
-def _advice(folder: Path, platform: str) -> str:
+def _is_named(folder: Path, before: str, platform: str) -> bool:
+    """Return whether a folder is among those of OFX_PLUGIN_PATH, however it is written there."""
+    paths = ntpath if platform == "win32" else posixpath
+    names = re.split(";" if platform == "win32" else "[:;]", before)
+    ours, *others = (paths.normcase(paths.normpath(name)) for name in (str(folder), *filter(None, names)))
+    return ours in others
+
+
+def _advice(folder: Path, before: str, platform: str) -> str:
+    """Return what to do; only a shell puts what OFX_PLUGIN_PATH holds into the line by itself."""
+    both = f"{folder};{before}" if before else str(folder)
     if platform == "win32":
-        return f'Run this once:\n    setx OFX_PLUGIN_PATH "{folder};%OFX_PLUGIN_PATH%"'
-    quoted = shlex.quote(str(folder))
+        return f'Run this once:\n    setx OFX_PLUGIN_PATH "{both}"'
     if platform == "darwin":
-        return f"Run this after each login:\n    launchctl setenv OFX_PLUGIN_PATH {quoted}"
-    line = f"export OFX_PLUGIN_PATH={quoted}${{OFX_PLUGIN_PATH:+:$OFX_PLUGIN_PATH}}"
+        return f"Run this after each login:\n    launchctl setenv OFX_PLUGIN_PATH {shlex.quote(both)}"
+    line = f"export OFX_PLUGIN_PATH={shlex.quote(str(folder))}${{OFX_PLUGIN_PATH:+:$OFX_PLUGIN_PATH}}"
     return f"Add this line to ~/.profile, and log in again:\n    {line}"
 
 

@@ -311,17 +311,50 @@ def test_the_line_to_add_is_printed_where_it_is_needed() -> None:
     """It is exact for a shell, a folder with a blank included; who has it already is not asked again."""
     folder = Path("/home/me/my OFX")
 
-    def said(environ: dict[str, str], platform: str) -> list[str]:
-        return "\n".join(explain(folder, environ, platform)).splitlines()
+    def said(environ: dict[str, str]) -> list[str]:
+        return "\n".join(explain(folder, environ, "linux")).splitlines()
 
     line = "    export OFX_PLUGIN_PATH='/home/me/my OFX'${OFX_PLUGIN_PATH:+:$OFX_PLUGIN_PATH}"
-    assert line in said({}, "linux")
-    assert line in said({"OFX_PLUGIN_PATH": "/home/me"}, "linux")
+    assert line in said({})
+    assert line in said({"OFX_PLUGIN_PATH": "/home/me"})
     has = {"OFX_PLUGIN_PATH": "/a:/home/me/my OFX:/b"}
-    assert not any("export" in text for text in said(has, "linux"))
+    assert not any("export" in text for text in said(has))
     assert not any("OFX_PLUGIN_PATH" in text for text in explain(system_folder(), {}, "linux"))
-    assert "    launchctl setenv OFX_PLUGIN_PATH '/home/me/my OFX'" in said({}, "darwin")
-    assert '    setx OFX_PLUGIN_PATH "/home/me/my OFX;%OFX_PLUGIN_PATH%"' in said({}, "win32")
+
+
+@pytest.mark.parametrize(
+    ("platform", "before", "line"),
+    [
+        ("darwin", "", "launchctl setenv OFX_PLUGIN_PATH '/my OFX'"),
+        ("darwin", "/a:/b", "launchctl setenv OFX_PLUGIN_PATH '/my OFX;/a:/b'"),
+        ("win32", "", 'setx OFX_PLUGIN_PATH "/my OFX"'),
+        ("win32", "C:\\a;D:\\b", 'setx OFX_PLUGIN_PATH "/my OFX;C:\\a;D:\\b"'),
+    ],
+)
+def test_where_no_shell_reads_the_line_it_holds_all_folders(platform: str, before: str, line: str) -> None:
+    """What OFX_PLUGIN_PATH holds already stays in it; where it holds nothing the folder stands alone."""
+    environ = {"OFX_PLUGIN_PATH": before} if before else {}
+    assert f"    {line}" in "\n".join(explain(Path("/my OFX"), environ, platform)).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("platform", "named", "is_there"),
+    [
+        ("linux", "/home/me/OFX/", True),
+        ("linux", "/a;/home/me/OFX;/b", True),
+        ("linux", "/a:/home/me/../me//OFX", True),
+        ("linux", "/home/me/OFX/Plugins:/home/me", False),
+        ("linux", "::", False),
+        ("darwin", "/a:/home/me/OFX/", True),
+        ("darwin", "/a;/home/me/OFX", True),
+        ("win32", "C:\\a;\\HOME\\me\\OFX\\", True),
+        ("win32", "C:\\a", False),
+    ],
+)
+def test_a_folder_that_hosts_read_already_is_recognised(platform: str, named: str, is_there: bool) -> None:
+    """Hosts do not mind a slash at the end, nor which of the separators stands between folders."""
+    said = " ".join(explain(Path("/home/me/OFX"), {"OFX_PLUGIN_PATH": named}, platform))
+    assert ("OFX_PLUGIN_PATH names it." in said and "once" not in said) == is_there
 
 
 @pytest.mark.parametrize("before", ["", "/a:/b"])
@@ -362,6 +395,24 @@ def test_the_commands_install_and_remove(natives: Path, runtime: Path, plugins: 
     assert (nothing.returncode, nothing.stdout) == (0, f"there is no CorridorKey in {plugins}.\n")
 
 
+def test_no_folder_is_no_answer(runtime: Path, tmp_path: Path) -> None:
+    """An empty --to, as of a variable that is not set, is refused, and nothing is put into the current folder."""
+    for command in ("install", "uninstall"):
+        ran = ckey(runtime, command, "ofx", "--to", "", cwd=tmp_path)
+        assert (ran.returncode, ran.stdout) == (2, "")
+        assert ran.stderr == "ckey: --to is empty; name a folder, or leave --to out.\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_roundabout_folder_is_made_straight(natives: Path, runtime: Path, tmp_path: Path) -> None:
+    """Where the way leads back out of a folder that is not there, that one is not made."""
+    assert natives.is_dir()
+    ran = ckey(runtime, "install", "ofx", "--to", "aside/../Plugins", cwd=tmp_path)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert names(tmp_path) == ["Plugins"]
+    assert str(tmp_path / "Plugins" / BUNDLE) in ran.stdout
+
+
 def test_the_users_folder_is_what_is_meant(natives: Path, tmp_path: Path) -> None:
     """Without an option it is the folder of the user who asks."""
     assert natives.is_dir()
@@ -369,4 +420,4 @@ def test_the_users_folder_is_what_is_meant(natives: Path, tmp_path: Path) -> Non
     ran = subprocess.run([*CKEY, "install", "ofx"], env=environ, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert (tmp_path / "OFX" / "Plugins" / BUNDLE / BINARY).is_file()
-    assert shutil.which("ckey") or "export OFX_PLUGIN_PATH=" in ran.stdout
+    assert "export OFX_PLUGIN_PATH=" in ran.stdout

@@ -8,6 +8,8 @@ import os
 import sys
 from pathlib import Path
 
+from corridorkey_models.errors import InputError
+
 from ..host_files import find_bundle
 from ..install_ofx import explain, find_command, install, system_folder, user_folder
 
@@ -17,18 +19,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=("ofx",), help="the plug-in")
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--system", action="store_true", help="for all users, in the folder that every host reads")
-    place.add_argument("--to", type=Path, metavar="FOLDER", help="in this folder instead of the user's")
+    place.add_argument("--to", metavar="FOLDER", help="in this folder instead of the user's")
 
 
 def folder_of(args: argparse.Namespace) -> Path:
     """Return the folder that the options name.
 
     Raises:
-        InputError: the system does not say where the user's is.
+        InputError: it has no name, or the system does not say where the user's is.
     """
     if args.system:
         return system_folder()
-    return Path(args.to).absolute() if args.to else user_folder(os.environ, Path.home())
+    if args.to is None:
+        return user_folder(os.environ, Path.home())
+    if not args.to:
+        raise InputError("--to is empty; name a folder, or leave --to out.")
+    return Path(os.path.normpath(Path(args.to).absolute()))
 
 
 def run(args: argparse.Namespace) -> int:
