@@ -5,7 +5,7 @@
 
 #include "session.h"
 
-int ck_abi(void) {
+int ck_version(void) {
     return CK_ABI;
 }
 

@@ -86,7 +86,7 @@ enum ck_fact {
 };
 
 /* The ABI that this library has; callers that load it at run time ask first. */
-CK_API int ck_abi(void);
+CK_API int ck_version(void);
 
 /* The protocol's version that it speaks. */
 CK_API int ck_protocol(void);

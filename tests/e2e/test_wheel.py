@@ -105,7 +105,7 @@ def test_the_installed_command_installs_the_plug_in_offline(binaries: Path, tmp_
 def test_the_installed_library_is_found(binaries: Path, tmp_path: Path) -> None:
     """The package knows where its client library lies, and it loads."""
     script = "import ctypes; from corridorkey_server.host_files import find_library as find\n"
-    script += "print(find()); print(ctypes.CDLL(str(find())).ck_abi())"
+    script += "print(find()); print(ctypes.CDLL(str(find())).ck_version())"
     command = [binaries / "python", "-c", script]
     ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
     path, version = ran.stdout.splitlines()
