@@ -1,13 +1,20 @@
 """What tests of the OFX plug-in render: pictures as hosts wire them, and instances to render them with."""
 
 import numpy as np
+import pytest
 
 from corridorkey_models.params import PARAMS
 from daemons import Pixels
-from ofxhost import FILTER, GENERAL, Effect, Host, Mode, Picture
+from ofxhost import FILTER, FUSION, GENERAL, MODES, NATRON, RESOLVE_BLACK, VEGAS, Effect, Host, Mode, Picture
 
 LINEAR = "linear_rec709"
 ODD = (161, 91)
+
+# Some hosts are in memory as others are: where C code watches its memory they are left out.
+ALIKE = (RESOLVE_BLACK, FUSION, NATRON, VEGAS)
+in_every_mode = pytest.mark.parametrize(
+    "mode", [pytest.param(mode, id=mode.label, marks=[pytest.mark.slow] * (mode in ALIKE)) for mode in MODES]
+)
 
 
 def solid(plate: Pixels) -> Pixels:

@@ -149,6 +149,7 @@ def test_the_daemon_is_described(client: NativeClient, daemon: EchoDaemon) -> No
     assert "echo" in line
 
 
+@pytest.mark.slow
 def test_frames_of_many_threads_do_not_mix(client: NativeClient, rounds: int) -> None:
     """Eight threads key frames of several sizes through one client: each gets its own, though there are three slots."""
 
@@ -260,6 +261,7 @@ def test_an_idle_client_holds_no_slot(client: NativeClient, daemon: EchoDaemon) 
     eventually(lambda: daemon.status()["sessions"][0]["slots"] == {"1": "idle"}, "the slot is nobody's")
 
 
+@pytest.mark.slow
 def test_memory_that_cannot_be_mapped_is_no_end(client: NativeClient) -> None:
     """A host that is short of memory is told so, and keys when it has some again."""
     limits = resource.getrlimit(resource.RLIMIT_AS)
@@ -309,6 +311,7 @@ def test_a_dead_worker_is_no_failure(client: NativeClient) -> None:
         assert np.array_equal(frame.plane(OUT)[..., :3], plate)
 
 
+@pytest.mark.slow
 def test_no_daemon_is_told_at_once_and_remembered(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a daemon a frame fails within 250 ms, the next ones without a try, and after two seconds it is tried."""
     monkeypatch.setenv("CKEY_RUNTIME", str(runtime))
@@ -339,6 +342,7 @@ def test_a_retry_is_not_kept_waiting(runtime: Path, monkeypatch: pytest.MonkeyPa
             client.ready().release()
 
 
+@pytest.mark.slow
 def test_a_daemon_that_hangs_is_given_up(daemon: EchoDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
     """A daemon that takes connections and says nothing costs 250 ms, then nothing for two seconds."""
     monkeypatch.setenv("CKEY_RUNTIME", str(daemon.place.folder))
@@ -354,6 +358,7 @@ def test_a_daemon_that_hangs_is_given_up(daemon: EchoDaemon, monkeypatch: pytest
         eventually(lambda: is_up(client), "the daemon is tried again", 10)
 
 
+@pytest.mark.slow
 def test_a_daemon_that_hangs_under_a_frame_is_given_up(client: NativeClient, daemon: EchoDaemon) -> None:
     """A frame that nothing is heard of ends within its deadline; when the daemon goes on, so does the client."""
     with client.ready() as frame:
@@ -370,6 +375,7 @@ def test_a_daemon_that_hangs_under_a_frame_is_given_up(client: NativeClient, dae
         assert key(frame, asking()) == OK
 
 
+@pytest.mark.slow
 def test_a_daemon_that_hangs_is_given_up_by_who_waits_for_a_slot(client: NativeClient, daemon: EchoDaemon) -> None:
     """Also where all that was asked of it has been released."""
     with ExitStack() as held:
@@ -384,6 +390,7 @@ def test_a_daemon_that_hangs_is_given_up_by_who_waits_for_a_slot(client: NativeC
         daemon.process.send_signal(signal.SIGCONT)
 
 
+@pytest.mark.slow
 def test_silence_is_no_fault_of_a_slow_frame(client: NativeClient) -> None:
     """A frame that takes longer than the daemon may be silent comes back all the same."""
     with client.ready() as frame:
@@ -484,6 +491,7 @@ def has_slots() -> bool:
     return any("memfd" in line for line in Path("/proc/self/maps").read_text().splitlines())
 
 
+@pytest.mark.slow
 def test_memory_and_descriptors_stay_flat(client: NativeClient, daemon: EchoDaemon, rounds: int) -> None:
     """Frames, sizes that change, and clients that come and go leave nothing behind, here or in the daemon."""
 

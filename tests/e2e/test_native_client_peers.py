@@ -64,6 +64,7 @@ def test_a_lease_that_says_something_else_is_refused(fake: FakeDaemon, words: by
         expect(VERSION, client.slot, "is no CorridorKey daemon")
 
 
+@pytest.mark.slow
 def test_silence_after_the_token_has_a_deadline(fake: FakeDaemon) -> None:
     """A daemon that never welcomes costs no more than connecting may."""
     assert fake.answer(fake, Status(id=1)) == []

@@ -1,8 +1,10 @@
 """The plug-in as hosts load it, and daemons for it to talk to."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,9 @@ from corridorkey_server.client import Client
 from corridorkey_server.rendezvous import Rendezvous
 from daemons import EchoDaemon
 
+if native.is_sanitized():
+    os.environ.pop("LD_PRELOAD", None)  # programs that tests start are not watched, and are quicker without
+
 
 @pytest.fixture(scope="session")
 def plug_in(request: pytest.FixtureRequest) -> Path:
@@ -22,6 +27,26 @@ def plug_in(request: pytest.FixtureRequest) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="ckey-c-"))
     flags = ("-shared", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off")
     return native.compile_c(native.sources("client", "plugin"), folder / "CorridorKey.ofx", *flags)
+
+
+@pytest.fixture
+def binary(plug_in: Path, tmp_path: Path) -> Path:
+    """The plug-in as a process has it that has not loaded it before: what was said in another test is not known."""
+    return Path(shutil.copy(plug_in, tmp_path / "CorridorKey.ofx"))
+
+
+@pytest.fixture
+def nowhere(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A place where no daemon is, which the plug-in looks at."""
+    monkeypatch.setenv("CKEY_RUNTIME", str(runtime))
+    return runtime
+
+
+@pytest.fixture
+def crew() -> Iterator[ThreadPoolExecutor]:
+    """Threads of a host."""
+    with ThreadPoolExecutor(10) as threads:
+        yield threads
 
 
 @pytest.fixture
@@ -51,3 +76,10 @@ def keying(real_daemon: Rendezvous, monkeypatch: pytest.MonkeyPatch) -> Iterator
     os.environ.pop("CKEY_DEVICE", None)
     with Client("test", real_daemon) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def common() -> Iterator[EchoDaemon]:
+    """One daemon that gives back what it gets, for all tests of a file."""
+    with tempfile.TemporaryDirectory(prefix="ckey-") as folder, EchoDaemon(Path(folder) / "run") as running:
+        yield running

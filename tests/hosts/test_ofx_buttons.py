@@ -14,8 +14,8 @@ import pytest
 
 from commands import ckey
 from daemons import EchoDaemon, Pixels, asking, eventually, is_alive, stamped
-from ofx_shots import ODD, effect_of, solid, wired
-from ofxhost import MLT, MODES, NUKE, RESOLVE, STRICT, Host, Message, Mode, Picture, abi
+from ofx_shots import ODD, effect_of, in_every_mode, solid, wired
+from ofxhost import MLT, NUKE, RESOLVE, STRICT, Host, Message, Mode, Picture, abi
 from ofxhost.session import Action
 
 PATIENT = 5.0
@@ -94,8 +94,8 @@ def texts(messages: list[Message]) -> list[str]:
 
 
 @pytest.mark.usefixtures("echo")
-@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.label)
-@pytest.mark.parametrize("screen", ["green", "blue"])
+@in_every_mode
+@pytest.mark.parametrize("screen", ["green", pytest.param("blue", marks=pytest.mark.slow)])
 def test_detect_screen_sets_the_screen(screen: str, mode: Mode, plug_in: Path) -> None:
     """By the plate's own pixels, the top row first, in every kind of host, and without a dialog."""
     with Host(plug_in, mode) as host:
@@ -234,6 +234,7 @@ def test_start_daemon_runs_ckey(place: str, bundle: Bundle, programs: Path, tmp_
     assert not wrong.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("echo", "programs")
 def test_start_daemon_hands_on_nothing_of_the_host(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -303,6 +304,7 @@ def test_start_daemon_can_be_cancelled(bundle: Bundle, tmp_path: Path) -> None:
         eventually(lambda pid=pid: not is_alive(pid), "it is gone")
 
 
+@pytest.mark.slow
 def test_start_daemon_for_real(bundle: Bundle, programs: Path, runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From no daemon to a keyed frame with nothing but the button."""
     monkeypatch.setenv("CKEY_RUNTIME", str(runtime))
@@ -377,6 +379,7 @@ def change(host: Host, name: str, reason: str, type_: str = "OfxTypeParameter") 
     return status
 
 
+@pytest.mark.slow
 @in_chatty_modes
 @pytest.mark.parametrize(
     ("name", "reason"),

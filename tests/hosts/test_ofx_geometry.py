@@ -1,10 +1,6 @@
 """Where pictures lie: what the network sees of them, and where in a host's output the result lands."""
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,26 +10,14 @@ from corridorkey_models.keyed import Masks
 from corridorkey_models.params import Params
 from corridorkey_server.client import Client
 from corridorkey_server.layout import Layout
-from daemons import EchoDaemon, Pixels, stamped
-from ofx_shots import LINEAR, effect_of, grey, solid, wired
-from ofxhost import FUSION, MLT, MODES, NUKE, PREMULTIPLIED, RESOLVE, STRICT, Effect, Host, Mode, Picture, Result
+from daemons import EchoDaemon, stamped
+from ofx_boxes import HINT, PLATE, SIZE, WINDOW, Corner, Size, check, echoing, laid, named, pictures_of
+from ofx_shots import LINEAR, effect_of, grey, solid
+from ofxhost import FUSION, MLT, MODES, NUKE, RESOLVE, STRICT, Host, Mode, Picture
 
-Box = tuple[int, int, int, int]
-Corner = tuple[int, int]
-Size = tuple[int, int]
-
-SIZE = (64, 36)
-WINDOW = (0, 0, *SIZE)
-PLATE, HINT = stamped(SIZE, 3, 5)
 INFINITE = (-(2**31), -(2**31), 2**31 - 1, 2**31 - 1)
 FREE = [mode for mode in MODES if mode.multi_resolution]
-
-
-@pytest.fixture(scope="module")
-def common() -> Iterator[EchoDaemon]:
-    """One daemon that gives back what it gets, for all tests of this file."""
-    with tempfile.TemporaryDirectory(prefix="ckey-") as folder, EchoDaemon(Path(folder) / "run") as running:
-        yield running
+CATALYST = replace(STRICT, label="catalyst", name="com.sony.Catalyst.Edit", pixel_regions=True)
 
 
 @pytest.fixture
@@ -41,53 +25,6 @@ def echo(common: EchoDaemon, monkeypatch: pytest.MonkeyPatch) -> EchoDaemon:
     """The daemon, where the plug-in finds it."""
     monkeypatch.setenv("CKEY_RUNTIME", str(common.place.folder))
     return common
-
-
-def named(mode: Mode) -> str:
-    """Return what a mode is called in a test's name."""
-    return mode.label
-
-
-def laid(pixels: Pixels, at: Corner, box: Box) -> Pixels:
-    """Return what `box` shows of a picture whose lower left corner is `at`; 0 where there is none."""
-    rows = at[1] + pixels.shape[0] - box[3] + np.arange(box[3] - box[1])
-    columns = box[0] - at[0] + np.arange(box[2] - box[0])
-    down, along = (rows >= 0) & (rows < pixels.shape[0]), (columns >= 0) & (columns < pixels.shape[1])
-    shown = np.zeros((len(rows), len(columns), *pixels.shape[2:]), np.float32)
-    shown[np.ix_(down, along)] = pixels[np.ix_(rows[down], columns[along])]
-    return shown
-
-
-def echoed(pictures: dict[str, Picture], window: Box, box: Box) -> Pixels:
-    """Return the output over `box` of a daemon that gives back the plate as foreground and the hint as matte.
-
-    The daemon sees `window`; outside of it, and outside of the plate, the output is 0.
-    """
-    plate, hint = pictures["Source"], pictures["AlphaHint"]
-    matte = hint.pixels if hint.pixels.ndim == 2 else hint.pixels[..., -1]
-    keyed = np.dstack((laid(plate.pixels[..., :3], plate.at, box), laid(matte, hint.at, box)))
-    ones = np.ones((window[3] - window[1], window[2] - window[0], 1), np.float32)
-    return keyed * laid(ones, window[:2], box) * laid(np.ones_like(plate.pixels[..., :1]), plate.at, box)
-
-
-def pictures_of(plate: Pixels = PLATE, at: Corner = (0, 0), hint: Pixels = HINT, hint_at: Corner = (0, 0),
-                **told: object) -> dict[str, Picture]:  # fmt: skip
-    """Return a plate and a hint as clips have them; told: of the plate's Picture."""
-    return {"Source": Picture(solid(plate), at, **told), "AlphaHint": Picture(grey(hint), hint_at)}  # type: ignore[arg-type]
-
-
-@contextmanager
-def echoing(binary: Path, mode: Mode = STRICT, **params: object) -> Iterator[Effect]:
-    """Run a host with an instance that shows what comes back from the daemon, straight."""
-    # A host in the background waits longer for the daemon: a busy machine is no failure.
-    with Host(binary, replace(mode, background=True, wired=None)) as host:
-        yield effect_of(host, **({"output": "foreground"} | params))
-
-
-def check(result: Result, pictures: dict[str, Picture], window: Box = WINDOW) -> None:
-    """Check that a result is what was seen through `window`."""
-    assert result.status == 0, result.messages
-    assert np.array_equal(result.pixels, echoed(pictures, window, result.box))
 
 
 def seen(echo: EchoDaemon) -> int:
@@ -145,6 +82,7 @@ def test_masks_lie_anywhere(size: Size, at: Corner, plug_in: Path, keying: Clien
 SMALLER = [((20, 10), (11, 7)), ((1, 1), (63, 35)), ((64, 1), (0, 0)), ((80, 20), (-7, 4)), ((10, 90), (60, -30))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", FREE, ids=named)
 @pytest.mark.parametrize(("size", "at"), SMALLER)
 def test_the_network_sees_the_whole_project(mode: Mode, size: Size, at: Corner, plug_in: Path, keying: Client) -> None:
@@ -266,69 +204,6 @@ def test_a_host_with_images_of_one_size(mode: Mode, extent: Size, plug_in: Path,
         assert seen(echo) == bytes_of(*SIZE)
 
 
-@pytest.mark.parametrize("mode", MODES, ids=named)
-@pytest.mark.usefixtures("echo")
-def test_windows_of_a_frame_make_the_whole(mode: Mode, plug_in: Path) -> None:
-    """A host that renders in parts gets the parts of one picture, and nothing is written beside a part."""
-    pictures = pictures_of()
-    columns, rows = (0, 1, 17, 64), (0, 19, 35, 36)
-    whole = np.full((*HINT.shape, 4), np.nan, np.float32)
-    with echoing(plug_in, mode) as effect:
-        for left, right in pairwise(columns):
-            for low, high in pairwise(rows):
-                result = effect.render(pictures, window=(left, low, right, high))
-                assert result.status == 0, result.messages
-                where = np.isfinite(result.pixels)
-                assert where.sum() == 4 * (right - left) * (high - low)
-                whole[where] = result.pixels[where]
-    assert np.array_equal(whole, np.dstack((PLATE, HINT)))
-
-
-BOUNDS = [
-    pytest.param((-20, -10, 90, 50), None, id="larger"),
-    pytest.param((10, 5, 30, 30), None, id="smaller"),
-    pytest.param((50, 20, 100, 100), None, id="shifted"),
-    pytest.param((100, 100, 120, 110), None, id="elsewhere"),
-    pytest.param((-20, -10, 90, 50), (-5, 30, 10, 45), id="a window over the corner of a larger one"),
-    pytest.param((-20, -10, 90, 50), (-15, -10, -2, 50), id="a window beside the plate"),
-    pytest.param((-20, -10, 90, 50), (5, 5, 6, 6), id="a window of one pixel"),
-]
-
-
-@pytest.mark.usefixtures("echo")
-@pytest.mark.parametrize("mode", [STRICT, NUKE], ids=named)
-@pytest.mark.parametrize(("bounds", "window"), BOUNDS)
-def test_an_output_of_another_size(mode: Mode, bounds: Box, window: Box | None, plug_in: Path) -> None:
-    """The result lies where the plate lies, and the rest of what was asked for is transparent."""
-    pictures = pictures_of()
-    with echoing(plug_in, mode) as effect:
-        result = effect.render(pictures, bounds=bounds, window=window)
-    assert result.status == 0, result.messages
-    asked = laid(echoed(pictures, WINDOW, bounds), bounds[:2], window or bounds)
-    assert np.array_equal(laid(result.pixels, bounds[:2], window or bounds), asked)
-
-
-@pytest.mark.usefixtures("echo")
-@pytest.mark.parametrize("mode", [STRICT, NUKE, RESOLVE, MLT, FUSION], ids=named)
-def test_frames_of_extreme_shapes(mode: Mode, plug_in: Path) -> None:
-    """One pixel, one row, one column, and a length that fills no vector."""
-    with echoing(plug_in, mode) as effect:
-        for size in ((1, 1), (1, 35), (35, 1), (2, 2), (4097, 17), (17, 4097)):
-            pictures = pictures_of(*stamped(size, 4, 1)[:1], hint=stamped(size, 4, 1)[1])
-            check(effect.render(pictures), pictures, (0, 0, *size))
-
-
-@pytest.mark.usefixtures("echo")
-def test_a_frame_that_is_too_large_is_a_sentence(plug_in: Path) -> None:
-    """More pixels on a side than can be keyed are refused before any memory is taken."""
-    pictures = pictures_of(np.ones((1, 32769, 3), np.float32))
-    with echoing(plug_in) as effect:
-        result = effect.render(pictures)
-    assert result.status == 1
-    assert "32769 x 1 pixels" in result.messages[0].text
-    assert (result.pixels == 0).all()
-
-
 @pytest.mark.usefixtures("echo")
 @pytest.mark.parametrize("at", [(0, 0), (-7, 5), (300, 200)])
 def test_an_infinite_region_of_definition(at: Corner, plug_in: Path) -> None:
@@ -350,52 +225,6 @@ def test_a_project_without_an_extent(at: Corner, extent: Size, plug_in: Path) ->
         check(effect.render(pictures, extent=extent, bounds=box), pictures, box)
 
 
-@pytest.mark.usefixtures("echo")
-@pytest.mark.parametrize("clip", ["Source", "AlphaHint", "Output"])
-@pytest.mark.parametrize("flipped", [False, True])
-@pytest.mark.parametrize("padding", [0, 4, 60])
-def test_rows_of_each_image(clip: str, flipped: bool, padding: int, plug_in: Path) -> None:
-    """Padding after rows, and rows from the top, are each image's own; others say nothing of it."""
-    plate, hint = stamped((161, 9), 4, 1)
-    pictures = pictures_of(plate, hint=hint)
-    plain = {name: replace(one, padding=12, flipped=not flipped) for name, one in pictures.items()}
-    mode = replace(STRICT, padding=12, flipped=not flipped)
-    if clip == "Output":
-        mode = replace(STRICT, padding=padding, flipped=flipped)
-    else:
-        plain[clip] = replace(plain[clip], padding=padding, flipped=flipped)
-    with echoing(plug_in, mode) as effect:
-        check(effect.render(plain), pictures, (0, 0, 161, 9))
-
-
-@pytest.mark.parametrize("clip", ["InsideMask", "OutsideMask"])
-def test_rows_of_masks(clip: str, plug_in: Path, keying: Client) -> None:
-    """Masks, too, have rows of their own."""
-    mask = stamped(SIZE, 4, 1)[1]
-    masks = Masks(inside=mask) if clip == "InsideMask" else Masks(outside=mask)
-    expected = keying.key(PLATE, HINT, Params(working_space=LINEAR), masks)
-    with Host(plug_in, STRICT) as host:
-        effect = effect_of(host, output="foreground")
-        for padding, flipped in ((0, False), (4, True), (60, False), (60, True)):
-            one = Picture(mask, padding=padding, flipped=flipped)
-            result = effect.render(pictures_of() | {clip: one})
-            assert np.array_equal(result.pixels, np.dstack((expected.foreground, expected.matte)))
-
-
-@pytest.mark.usefixtures("echo")
-@pytest.mark.parametrize("offset", [0, 4, 8, 12])
-@pytest.mark.parametrize("padding", [0, 4, 8])
-def test_memory_that_is_not_aligned(offset: int, padding: int, plug_in: Path) -> None:
-    """Floats may lie at any address that floats lie at, whichever way rows are written."""
-    with echoing(plug_in, replace(STRICT, offset=offset, padding=padding)) as effect:
-        for width in (127, 128, 129, 160, 517):
-            plate, hint = stamped((width, 5), 4, 1)
-            pictures = pictures_of(plate, hint=hint)
-            check(effect.render(pictures), pictures, (0, 0, width, 5))
-            part = effect.render(pictures, window=(1, 1, width - 2, 4))
-            assert np.array_equal(part.pixels[1:4, 1:-2], np.dstack((plate, hint))[1:4, 1:-2])
-
-
 @pytest.mark.parametrize("mode", [STRICT, NUKE, FUSION], ids=named)
 def test_all_of_every_clip_is_asked_for(mode: Mode, plug_in: Path) -> None:
     """The network looks at whole frames, whatever part of the output a host wants; an unwired clip needs nothing."""
@@ -415,55 +244,15 @@ def test_a_region_that_the_host_does_not_tell_is_not_made_up(plug_in: Path) -> N
     assert asked == {"Source": tuple(map(float, WINDOW))}
 
 
-@pytest.mark.parametrize("mode", [STRICT, NUKE, RESOLVE, MLT, FUSION], ids=named)
-def test_only_the_plate_is_identity(mode: Mode, plug_in: Path) -> None:
-    """A host may skip a render only where the plate itself is asked for, by the value at the frame's time."""
-    pictures = wired(mode, PLATE, HINT)
-    with Host(plug_in, mode) as host:
-        effect = effect_of(host)
-        for output in ("premultiplied", "foreground", "matte", "hint", "checker"):
-            effect.set("output", output)
-            assert effect.identity(pictures) is None
-        effect.set("output", "plate")
-        assert effect.identity(pictures) == "Source"
-
-
-@pytest.mark.parametrize("premult", ["OfxImageOpaque", PREMULTIPLIED])
-@pytest.mark.parametrize("bounds", [None, (-5, -7, 90, 40), (10, 10, 20, 20)])
-def test_a_host_that_does_not_ask_for_identity(
-    premult: str, bounds: Box | None, plug_in: Path, echo: EchoDaemon, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("scale", [(1.0, 1.0), (0.5, 0.5)])
+@pytest.mark.parametrize("aspect", [1.0, 2.0])
+def test_regions_in_pixels_are_not_believed(
+    scale: tuple[float, float], aspect: float, plug_in: Path, echo: EchoDaemon
 ) -> None:
-    """A render of the plate gives the plate, its alpha and what lies beside the project's frame."""
-    monkeypatch.setattr(Effect, "_identity", lambda *_question: None)
-    plate = np.dstack(stamped((300, 20), 4, 1))
-    before = echo.status()["frames"]["keyed"]
-    with echoing(plug_in, output="plate") as effect:
-        result = effect.render({"Source": Picture(plate, (-9, 2), premult)}, extent=SIZE, bounds=bounds)
-    assert result.status == 0
-    assert np.array_equal(result.pixels, laid(plate, (-9, 2), result.box))
-    assert echo.status()["frames"]["keyed"] == before
-
-
-def test_frames_do_not_depend_on_their_order(plug_in: Path, keying: Client) -> None:
-    """A host may render frames backwards, twice or in another instance: each is what it is."""
-    frames = [stamped(SIZE, 6, number) for number in range(5)]
-    keyed = [keying.key(plate, hint, Params(working_space=LINEAR)) for plate, hint in frames]
-    with Host(plug_in, NUKE) as host:
-        effects = [effect_of(host, output="foreground") for _ in range(2)]
-        for turn, number in enumerate((4, 0, 2, 2, 1, 3, 0, 4, 1, 3)):
-            result = effects[turn % 2].render(wired(NUKE, *frames[number]), time=float(number))
-            expected = np.dstack((keyed[number].foreground, keyed[number].matte))
-            assert np.array_equal(result.pixels, expected), (turn, number)
-
-
-@pytest.mark.usefixtures("echo")
-def test_the_pictures_of_a_frame_are_not_kept(plug_in: Path) -> None:
-    """A frame that shrinks, and one without a hint after one with, show nothing of the frame before."""
-    frames = [
-        pictures_of(),
-        pictures_of(PLATE[:5, :7], (9, 9), HINT[:3, :3], (10, 10)),
-        pictures_of(hint=HINT[:1, :1], hint_at=(900, 0)),
-    ]
-    with echoing(plug_in) as effect:
-        for pictures in (*frames, *frames[::-1]):
-            check(effect.render(pictures, extent=SIZE), pictures)
+    """Catalyst's proxies and odd pixels are keyed as anywhere, and no region is asked for in the wrong unit."""
+    pictures = pictures_of(aspect=aspect)
+    extent = (SIZE[0] * aspect / scale[0], SIZE[1] / scale[1])
+    with echoing(plug_in, CATALYST) as effect:
+        assert effect.regions_of_interest(pictures, (3.0, 3.0, 4.0, 4.0), scale=scale, extent=extent) == {}
+        check(effect.render(pictures, scale=scale, extent=extent), pictures)
+        assert seen(echo) == bytes_of(*SIZE)

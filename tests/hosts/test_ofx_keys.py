@@ -1,6 +1,7 @@
 """The OFX plug-in keys: what a host gets is what the Python client gets, bit for bit, in every kind of host."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,24 +12,33 @@ from corridorkey_models.params import Params
 from corridorkey_models.synthetic import ShotSpec, render
 from corridorkey_server.client import Client
 from daemons import EchoDaemon, Pixels, stamped
-from ofx_shots import LINEAR, ODD, effect_of, grey, shown, solid, wired
+from ofx_shots import LINEAR, ODD, effect_of, grey, in_every_mode, shown, solid, wired
 from ofxhost import (
     FILTER,
     GENERAL,
+    MLT,
     MODES,
     NATRON,
     NUKE,
+    OPAQUE,
     PREMULTIPLIED,
     RESOLVE,
     RESOLVE_BLACK,
     SILHOUETTE,
     STRICT,
+    UNPREMULTIPLIED,
     Host,
     Mode,
     Picture,
+    Result,
 )
 
 HD, UHD = (1920, 1080), (3840, 2160)
+APART = [STRICT, NUKE, RESOLVE, MLT, SILHOUETTE]
+"""Hosts whose images lie in memory in different ways."""
+
+LARGE = [pytest.param(mode, HD, id=f"{mode.label} hd") for mode in MODES]
+LARGE += [pytest.param(mode, UHD, id=f"{mode.label} uhd") for mode in APART]
 
 
 def shot(size: tuple[int, int], frame: int = 0) -> tuple[Pixels, Pixels]:
@@ -56,15 +66,15 @@ def assert_same(mode: Mode, frame: tuple[Pixels, Pixels], plug_in: Path, client:
     return expected
 
 
-@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.label)
+@in_every_mode
 def test_every_kind_of_host_gets_the_same(mode: Mode, plug_in: Path, keying: Client) -> None:
     """Whatever a host's rows, boxes and suites are like, the key is the Python client's."""
     keyed = assert_same(mode, shot(ODD), plug_in, keying)
     assert 0.1 < keyed.matte.mean() < 0.9
 
 
-@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.label)
-@pytest.mark.parametrize("size", [HD, UHD], ids=["hd", "uhd"])
+@pytest.mark.slow
+@pytest.mark.parametrize(("mode", "size"), LARGE)
 def test_large_frames_arrive(mode: Mode, size: tuple[int, int], plug_in: Path, echo: EchoDaemon) -> None:
     """Every pixel of a large frame goes to the daemon and comes back, in every kind of host."""
     plate, hint = stamped(size, 1, 1)
@@ -76,6 +86,7 @@ def test_large_frames_arrive(mode: Mode, size: tuple[int, int], plug_in: Path, e
     assert echo.status()["frames"]["keyed"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
 def test_large_frames_are_keyed(plug_in: Path, keying: Client, rounds: int) -> None:
@@ -140,7 +151,16 @@ def test_both_contexts_have_hint_and_masks(context: str, plug_in: Path, keying: 
     assert np.array_equal(result.pixels, premultiplied(expected))
 
 
-@pytest.mark.parametrize("channel", ["auto", "alpha", "red", "green", "blue", "luminance"])
+CHANNELS = [
+    "auto",
+    "alpha",
+    "blue",
+    "luminance",
+    *(pytest.param(one, marks=pytest.mark.slow) for one in ("red", "green")),
+]
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_each_channel_of_a_hint(channel: str, channels: int, plug_in: Path, keying: Client) -> None:
     """The channel that the artist chose is taken, also of images without alpha or with nothing but alpha."""
@@ -152,7 +172,7 @@ def test_each_channel_of_a_hint(channel: str, channels: int, plug_in: Path, keyi
         result = effect.render({"Source": Picture(solid(plate)), "AlphaHint": Picture(picture)})
     if channels == 3 and channel == "alpha":
         assert result.status == 1
-        assert "the hint has no alpha; choose" in result.messages[0].text
+        assert "the hint has no alpha; set Hint channel" in result.messages[0].text
         return
     expected = keying.key(plate, picture if channels > 1 else picture[..., 0], params)
     assert np.array_equal(result.pixels, premultiplied(expected))
@@ -200,6 +220,17 @@ def test_an_empty_hint_is_an_empty_frame(mode: Mode, source: str, plug_in: Path)
     plate, hint = shot(ODD)
     with Host(plug_in, mode) as host:
         result = effect_of(host, hint_source=source).render(wired(mode, plate, np.zeros_like(hint)))
+    assert result.status == 0
+    assert (result.pixels == 0).all()
+
+
+@pytest.mark.usefixtures("keying")
+def test_a_hint_that_cannot_be_had_is_an_empty_frame(plug_in: Path) -> None:
+    """What is wired and gives no image is black, as the standard says, and not replaced by a chroma hint."""
+    mode = replace(NUKE, all_connected=True)
+    plate, _ = shot(ODD)
+    with Host(plug_in, mode) as host:
+        result = effect_of(host).render({"Source": Picture(solid(plate))})
     assert result.status == 0
     assert (result.pixels == 0).all()
 
@@ -259,13 +290,14 @@ def test_a_parameter_is_read_at_the_time_of_the_frame(plug_in: Path, keying: Cli
         assert np.array_equal(result.pixels, premultiplied(expected))
 
 
-def test_a_premultiplied_plate_is_taken_apart(plug_in: Path, keying: Client) -> None:
-    """A host that premultiplies gets the key of the straight plate."""
+@pytest.mark.parametrize("premult", [PREMULTIPLIED, UNPREMULTIPLIED, OPAQUE])
+def test_only_a_premultiplied_plate_is_taken_apart(premult: str, plug_in: Path, keying: Client) -> None:
+    """A host that premultiplies gets the key of the straight plate; elsewhere color is left as it is."""
     plate, hint = shot(ODD)
     alpha = np.where(np.indices(hint.shape)[1] < 80, np.float32(0.5), np.float32(1))
-    source = np.dstack((plate * alpha[..., None], alpha))
+    source = np.dstack((plate * (alpha[..., None] if premult == PREMULTIPLIED else 1), alpha))
     with Host(plug_in, STRICT) as host:
-        pictures = {"Source": Picture(source, premult=PREMULTIPLIED), "AlphaHint": Picture(grey(hint))}
+        pictures = {"Source": Picture(source, premult=premult), "AlphaHint": Picture(grey(hint))}
         result = effect_of(host).render(pictures)
     expected = keying.key(plate, hint, Params(working_space=LINEAR))
     assert np.array_equal(result.pixels, premultiplied(expected))
@@ -296,7 +328,33 @@ def test_a_host_that_does_not_say_how_it_encodes_is_asked(plug_in: Path, echo: E
     assert echo.status()["frames"]["keyed"] == 0
 
 
-@pytest.mark.parametrize("size", [(64, 36), HD], ids=["small", "hd"])
+def keyed_at_once(mode: Mode, size: tuple[int, int], count: int, plug_in: Path, client: Client) -> None:
+    """Check that eight threads of a host, with two instances, get of each frame what the client gets."""
+    shots = [shot(size, number) for number in range(count)]
+    with Host(plug_in, mode) as host:
+        effects = [effect_of(host, matte_gamma=gamma) for gamma in (1.0, 1.5)]
+
+        def work(number: int) -> Result:
+            return effects[number % 2].render(wired(mode, *shots[number]), time=float(number))
+
+        with ThreadPoolExecutor(8) as threads:
+            results = list(threads.map(work, range(count)))
+    for number, (result, (plate, hint)) in enumerate(zip(results, shots, strict=True)):
+        expected = client.key(plate, hint, Params(working_space=LINEAR, matte_gamma=(1.0, 1.5)[number % 2]))
+        assert result.status == 0, result.messages
+        assert np.array_equal(result.pixels, premultiplied(expected)), number
+
+
+@pytest.mark.slow
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("mode", [NUKE, SILHOUETTE], ids=lambda mode: mode.label)
+def test_eight_frames_are_keyed_at_once(mode: Mode, plug_in: Path, keying: Client, rounds: int) -> None:
+    """With a keyer at work each thread gets the key of its own frame, with its node's values; in soak at UHD."""
+    keyed_at_once(mode, UHD if rounds > 1 else ODD, 8, plug_in, keying)
+
+
+@pytest.mark.parametrize("size", [(64, 36), pytest.param(HD, marks=pytest.mark.slow)], ids=["small", "hd"])
 def test_eight_frames_at_once(size: tuple[int, int], plug_in: Path, echo: EchoDaemon, rounds: int) -> None:
     """Threads of a host do not mix up their frames, in one instance and in several."""
     count = (40 if size == (64, 36) else 16) * rounds

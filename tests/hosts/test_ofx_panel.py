@@ -1,7 +1,5 @@
 """What hosts are told of the effect, its clips and its controls; and that being asked costs them nothing."""
 
-import ctypes
-import gc
 import re
 import time
 from pathlib import Path
@@ -11,9 +9,10 @@ import pytest
 
 import native
 from corridorkey_models.params import PARAMS, Param
-from ofx_shots import shown
-from ofxhost import FILTER, GENERAL, MLT, MODES, NUKE, STRICT, Host, Mode, abi
+from ofx_shots import in_every_mode, shown
+from ofxhost import FILTER, GENERAL, MLT, NUKE, STRICT, Host, Mode, abi
 from ofxhost.descriptors import Descriptor
+from ofxhost.footprint import allocated
 from ofxhost.params import ParamDescriptor
 from ofxhost.session import Action
 
@@ -46,30 +45,11 @@ TYPES = {"bool": "OfxParamTypeBoolean", "float": "OfxParamTypeDouble", "choice":
 GROUPS = ["screen_group", "hint_group", "matte_group", "foreground_group", "output_group"]
 BUTTONS = ["detect_screen", "start_daemon", "status", "open_docs"]
 
-in_every_mode = pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.label)
-
-
-class MallocInfo(ctypes.Structure):
-    """What mallinfo2 of glibc returns."""
-
-    _fields_ = tuple(
-        (name, ctypes.c_size_t)
-        for name in (*(f"other{number}" for number in range(7)), "given", *(f"another{number}" for number in range(2)))
-    )
-
 
 @pytest.fixture
 def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the host's look at what a plug-in opens, which takes long and reads much."""
     monkeypatch.setattr("ofxhost.plugin.QUIET", frozenset())
-
-
-def allocated() -> int:
-    """Return how many bytes of this process malloc has given away; most of Python's own are not among them."""
-    gc.collect()
-    mallinfo = ctypes.CDLL(None).mallinfo2
-    mallinfo.restype = MallocInfo
-    return int(mallinfo().given)
 
 
 def described(descriptor: Descriptor) -> dict[str, Any]:
@@ -99,6 +79,15 @@ def describe_again(host: Host) -> None:
         action = Action(abi.DESCRIBE_IN_CONTEXT, fresh)
         host.plugin.must(action, fresh.handle, {"OfxImageEffectPropContext": context})
         fresh.close()
+
+
+def describe_and_load(host: Host, count: int) -> None:
+    """Ask so often, and end and begin the plug-in at every fourth time."""
+    for turn in range(count):
+        if turn % 4 == 0:
+            host.plugin.must(Action(abi.UNLOAD))
+            host.plugin.must(Action(abi.LOAD))
+        describe_again(host)
 
 
 @in_every_mode
@@ -206,24 +195,21 @@ def test_the_status_line_is_a_disabled_line_of_text(mode: Mode, plug_in: Path) -
         assert line.properties.get("OfxParamPropSecret", 0) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unwatched")
 def test_describing_leaves_nothing_behind(plug_in: Path) -> None:
     """A host may ask 200 times and load 50 times: memory and descriptors stay as they are."""
     with Host(plug_in, STRICT) as host:
-        for _ in range(20):
-            describe_again(host)
+        describe_and_load(host, 40)
         memory, descriptors = allocated(), len(list(Path("/proc/self/fd").iterdir()))
-        for turn in range(200):
-            if turn % 4 == 0:
-                host.plugin.must(Action(abi.UNLOAD))
-                host.plugin.must(Action(abi.LOAD))
-            describe_again(host)
+        describe_and_load(host, 200)
         grown = allocated() - memory
         assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
     # Less than 24 bytes, the least that malloc gives, each time.
     assert native.is_sanitized() or grown < 200 * 24
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unwatched")
 def test_instances_leave_nothing_behind(plug_in: Path) -> None:
     """Nodes come and go: MLT makes one for each frame."""

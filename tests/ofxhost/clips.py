@@ -122,10 +122,12 @@ class Clip:
         return picture.aspect if picture else 1.0
 
     def region_of_definition(self) -> tuple[float, ...]:
-        """Return it in canonical coordinates."""
+        """Return it in canonical coordinates; not every host does."""
         region = self._region()
         if region is None:
             raise Refusal(abi.FAILED)
+        if self.session.mode.pixel_regions:
+            return tuple(map(float, region))
         return canonical(region, self.effect.current().frame.scale, self.aspect())
 
     def fetch(self, time: float, action: Action | None) -> ClipImage:

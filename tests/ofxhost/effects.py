@@ -77,12 +77,12 @@ class Effect:
 
     def begin(self) -> None:
         """Create the instance."""
-        self.plugin.must(self._action(abi.CREATE, Job()), self.handle)
+        self.plugin.must(Action(abi.CREATE, self, Job()), self.handle)
         self.preferences()
 
     def destroy(self) -> None:
         """End the instance."""
-        self.plugin.act(self._action(abi.DESTROY, Job()), self.handle)
+        self.plugin.act(Action(abi.DESTROY, self, Job()), self.handle)
         self.param_set.close()
         for clip in self.clips.values():
             clip.close()
@@ -197,11 +197,8 @@ class Effect:
         region = canonical(plate.region, job.frame.scale, plate.aspect)
         return region[2], region[3]
 
-    def _action(self, name: str, job: Job) -> Action:
-        return Action(name, self, job)
-
     def _ask(self, name: str, job: Job, inside: Mapping[str, Any] | None) -> tuple[int, PropertySet]:
-        status, answers = self.plugin.act(self._action(name, job), self.handle, inside, list(self.clips))
+        status, answers = self.plugin.act(Action(name, self, job), self.handle, inside, list(self.clips))
         assert answers is not None
         return status, answers
 
@@ -247,10 +244,10 @@ class Effect:
     def _tell_change(self, type_: str, name: str, reason: str, job: Job) -> list[str]:
         why = {"OfxPropChangeReason": reason}
         what = {"OfxPropType": type_, "OfxPropName": name, "OfxPropTime": job.frame.time}
-        action = self._action(abi.CHANGED, job)
-        self.plugin.act(self._action(abi.BEGIN_CHANGED, job), self.handle, why)
+        action = Action(abi.CHANGED, self, job)
+        self.plugin.act(Action(abi.BEGIN_CHANGED, self, job), self.handle, why)
         self.plugin.act(action, self.handle, {**why, **what, "OfxImageEffectPropRenderScale": job.frame.scale})
-        self.plugin.act(self._action(abi.END_CHANGED, job), self.handle, why)
+        self.plugin.act(Action(abi.END_CHANGED, self, job), self.handle, why)
         return action.edited
 
     def _turn(self) -> AbstractContextManager[Any]:
@@ -335,13 +332,13 @@ class Effect:
             "OfxPropIsInteractive": int(frame.interactive),
             "OfxImageEffectPropRenderScale": frame.scale,
         }
-        self.plugin.act(self._action(abi.BEGIN_SEQUENCE, job), self.handle, sequence)
+        self.plugin.act(Action(abi.BEGIN_SEQUENCE, self, job), self.handle, sequence)
         yield
-        self.plugin.act(self._action(abi.END_SEQUENCE, job), self.handle, sequence)
+        self.plugin.act(Action(abi.END_SEQUENCE, self, job), self.handle, sequence)
 
     def _act_render(self, job: Job, box: Box) -> Result:
         """Call the action alone; its result shares the output's pixels."""
-        action, question = self._action(abi.RENDER, job), self._question(job, job.frame.window or box)
+        action, question = Action(abi.RENDER, self, job), self._question(job, job.frame.window or box)
         begun = time.perf_counter()
         status, _ = self.plugin.act(action, self.handle, {**question, **self._told(job.frame)})
         seconds = time.perf_counter() - begun

@@ -1,5 +1,7 @@
-"""What this process has open: descriptors, threads and child processes, to see what a plug-in adds to them."""
+"""What this process has: descriptors, threads, child processes and memory, to see what a plug-in adds to them."""
 
+import ctypes
+import gc
 import os
 import resource
 import threading
@@ -41,6 +43,23 @@ class Footprint:
         if later.children - self.children or later.past_children != self.past_children:
             found.append("it started a process")
         return found
+
+
+class MallocInfo(ctypes.Structure):
+    """What mallinfo2 of glibc returns."""
+
+    _fields_ = tuple((name, ctypes.c_size_t) for name in (
+        "arena", "ordblks", "smblks", "hblks", "mapped", "usmblks", "fsmblks", "given", "fordblks", "keepcost",
+    ))  # fmt: skip
+
+
+def allocated() -> int:
+    """Return how many bytes of this process malloc has given away; most of Python's own are not among them."""
+    gc.collect()
+    mallinfo = ctypes.CDLL(None).mallinfo2
+    mallinfo.restype = MallocInfo
+    info = mallinfo()
+    return int(info.given + info.mapped)
 
 
 def _descriptors() -> frozenset[str]:

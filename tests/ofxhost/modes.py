@@ -33,6 +33,7 @@ class Mode:
     loads_twice: bool = False
     host_as_context: bool = False  # whether DescribeInContext gets the host's property set as its inArgs
     inverse_scale: bool = False  # whether an image's renderScale is 1 divided by the render's
+    pixel_regions: bool = False  # whether clips tell their regions of definition in pixels
     unwired_depth: str = abi.FLOAT
     hidden_stay: bool = False  # whether what is secret or disabled when described stays so
     page: str | None = None

@@ -84,7 +84,7 @@ class Session:
         self._actions: dict[int, Action] = {}
         self._begun = 0
         self._lent: dict[int, list[Array[c_char]]] = {}
-        self._withered: deque[Array[c_char]] = deque(maxlen=4096)
+        self._withered: deque[Array[c_char]] = deque(maxlen=256)
 
     def fault(self, sentence: str) -> None:
         """Record that the plug-in broke a rule."""
