@@ -12,6 +12,7 @@ PAGE = HERE.parent.parent / "docs" / "performance.md"
 AREAS = {
     "keyer": ("keyer_quality.py", "keyer_speed.py"),
     "network": ("network.py",),
+    "ofx": ("ofx.py",),
     "sequence": ("sequence.py",),
     "transport": ("transport.py",),
 }
@@ -19,6 +20,14 @@ ABOUT = {
     "keyer": "The procedural keyer against classical keys on the synthetic shots, and the time before and after the "
     "network. A ratio above 1 is how many times smaller our error is, but for `dtssd`, where ours is above the line.",
     "network": "CorridorKey's network on the CPU in fp32, one frame, made-up weights.",
+    "ofx": "The OFX plug-in's Render action with an RGBA plate and a hint of one channel, when keying costs nothing: "
+    "everything that the action does is inside, no time is subtracted. The worker leaves the out plane as it is; with "
+    "`with_worker_copy` it copies the in plane there. The host is the test suite's, in Python: each look at whether it "
+    "wants to stop takes `callback_us`, which is inside as well, `abort_calls` times a frame. `rgba_hint`: a grey hint "
+    "with a solid alpha, read to its end to know that; hosts that know RGBA alone (Fusion, Silhouette) pay this, "
+    "the targets are set on the hint of one channel. `open` to `compose` are the parts of `overhead`, "
+    "with a clock in each look, so that they add up to a little more: until the first row, rows into the slot, the "
+    "daemon, rows out of the slot. `over_memcpy`: against a warm copy between two planes of the same size.",
     "sequence": "`ckey key` on HD frames from EXR to EXR and PNG, against the same Keyer on frames in memory. "
     "`device_standin` waits half a second a frame, as for an accelerator, and leaves the processor to the files; the "
     "network and the procedural keyer here run on the very cores that compress the files, whose work cannot be hidden.",
