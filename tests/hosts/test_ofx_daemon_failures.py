@@ -84,7 +84,7 @@ def test_a_farm_waits_longer(binary: Path, echo: EchoDaemon, crew: ThreadPoolExe
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", [NUKE, MLT], ids=lambda mode: mode.label)
+@pytest.mark.parametrize("mode", [NUKE], ids=lambda mode: mode.label)
 def test_a_daemon_that_hangs_under_a_frame(
     mode: Mode, binary: Path, echo: EchoDaemon, crew: ThreadPoolExecutor
 ) -> None:
