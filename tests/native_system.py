@@ -15,7 +15,10 @@ NOBODY, LATE, NO_ROOM = -1, -2, -3
 PATIENCE = 30.0
 """Seconds that pass only if something is wrong."""
 
-FILES = [native.BRIDGE / "client" / f"{name}.c" for name in ("system_posix", "sockets_posix", "lease_posix", "stream")]
+FILES = [
+    native.BRIDGE / "client" / f"{name}.c"
+    for name in ("system_posix", "sockets_posix", "lease_posix", "stream", "deadline")
+]
 
 _SIGNATURES = (
     ("ck_now", ctypes.c_double),

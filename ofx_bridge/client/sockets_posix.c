@@ -9,23 +9,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "deadline.h"
 #include "sockets_posix.h"
 
-static const int AGAIN_MS = 5;              /* until a full queue of connections is asked again */
-static const int LONGEST_POLL_MS = 3600000; /* so that any `until` fits the system's type */
-
-/* Milliseconds until ck_now() is `until`, rounded up: a wait that is not over is never 0. */
-static int milliseconds_until(double until) {
-    double left = 1000 * (until - ck_now());
-    if (!(left > 0))
-        return 0;
-    return left < LONGEST_POLL_MS ? (int)left + 1 : LONGEST_POLL_MS;
-}
-
+static const int AGAIN_MS = 5; /* until a full queue of connections is asked again */
 /* 1 if one of `count` sockets has what it is asked for, or an error; 0 when time is over. */
 static int wait_for(struct pollfd *asked, nfds_t count, double until) {
     for (;;) {
-        int left = milliseconds_until(until);
+        int left = ck_milliseconds_until(until);
         int ready = poll(asked, count, left);
         if (ready > 0)
             return 1;
@@ -73,7 +64,7 @@ static int reach(int made, const struct sockaddr_un *address, double until) {
             return 0;
         if (!is_worth_repeating(errno))
             return -1;
-        int left = milliseconds_until(until);
+        int left = ck_milliseconds_until(until);
         if (left == 0)
             return -2;
         poll(NULL, 0, left < AGAIN_MS ? left : AGAIN_MS);

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SECRET_SIZE = 32, PLACE_ROOM = 128 };
+#include "deadline.h"
 
-static const int LONGEST_POLL_MS = 3600000; /* so that any `until` fits the system's type */
+enum { SECRET_SIZE = 32, PLACE_ROOM = 128 };
 
 static INIT_ONCE winsock = INIT_ONCE_STATIC_INIT;
 
@@ -22,18 +22,10 @@ static BOOL CALLBACK start_winsock(PINIT_ONCE once, PVOID argument, PVOID *conte
     return WSAStartup(MAKEWORD(2, 2), &about) == 0;
 }
 
-/* Milliseconds until ck_now() is `until`, rounded up: a wait that is not over is never 0. */
-static int milliseconds_until(double until) {
-    double left = 1000 * (until - ck_now());
-    if (!(left > 0))
-        return 0;
-    return left < LONGEST_POLL_MS ? (int)left + 1 : LONGEST_POLL_MS;
-}
-
 /* 1 if one of `count` sockets has what it is asked for, or an error; 0 when time is over. */
 static int wait_for(WSAPOLLFD *asked, ULONG count, double until) {
     for (;;) {
-        int left = milliseconds_until(until);
+        int left = ck_milliseconds_until(until);
         int ready = 0;
         if (count > 0)
             ready = WSAPoll(asked, count, left);
@@ -106,7 +98,7 @@ static SOCKET new_socket(void) {
 /* Wait until a connection is made. Not with WSAPoll, which before Windows 10 2004 never told that it was refused; the
    sets of select are lists of handles here, which no number is too large for. */
 static int wait_connected(SOCKET made, double until) {
-    int left = milliseconds_until(until);
+    int left = ck_milliseconds_until(until);
     struct timeval patience = {left / 1000, left % 1000 * 1000};
     fd_set connected = {1, {made}}, refused = {1, {made}};
     int ready = select(0, NULL, &connected, &refused, &patience);
