@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the daemon says, taken up: each answer goes to the frame whose request it names. */
+#include "failures.h"
 #include "session.h"
 
 #define SHORTEST 0.02 /* seconds between two tries */
@@ -16,11 +17,6 @@ static void lose_full(ck_client *client) {
     ck_fail(CK_NO_MEMORY, "this program has too many files open to take the memory of a frame; close something and try "
                           "again.");
     ck_session_lose(client, CK_NO_MEMORY);
-}
-
-static void lose_ended(ck_client *client) {
-    ck_fail(CK_DOWN, "the CorridorKey daemon has ended; start it with `ckey start` and try again.");
-    ck_session_lose(client, CK_DOWN);
 }
 
 /* Whether a slot is what was asked for: its memory will be written to. */
@@ -72,8 +68,7 @@ static void answer(ck_frame *frame, int outcome) {
 
 static void take_error(ck_frame *frame, const ck_reply *reply) {
     frame->facts[CK_FACT_CODE] = reply->code;
-    ck_fail(CK_REFUSED, "%s%s%s", reply->sentence, reply->next[0] ? "; " : "", reply->next);
-    answer(frame, CK_REFUSED);
+    answer(frame, ck_fail_refused(CK_REFUSED, reply));
 }
 
 static void take_busy(ck_frame *frame, const ck_reply *reply) {
@@ -123,7 +118,7 @@ void ck_session_receive(ck_client *client) {
     while (client->link != NULL) {
         enum ck_received got = ck_link_receive(client->link);
         if (got == CK_RECEIVED_GONE || (got == CK_RECEIVED_NOTHING && client->broken))
-            lose_ended(client);
+            ck_session_lose(client, ck_fail_ended());
         if (got == CK_RECEIVED_FULL)
             lose_full(client);
         if (got != CK_RECEIVED_SOME)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "failures.h"
 #include "session.h"
 
 static int misused(const char *what) {
@@ -45,7 +46,7 @@ int ck_slot(ck_client *client, int width, int height, int planes, ck_frame **fra
         return status;
     ck_frame *made = make_frame(client, width, height, planes);
     if (made == NULL)
-        return ck_fail(CK_NO_MEMORY, "this program has no memory left; close something and try again.");
+        return ck_fail_no_memory();
     ck_mutex_lock(&client->mutex);
     status = ck_session_connect(client);
     if (status == CK_OK) {
@@ -149,7 +150,7 @@ static int send_errand(ck_frame *frame, const ck_errand *errand) {
     if (frame->state != CK_FRAME_OURS)
         return misused("a frame was submitted that is not the plug-in's at the moment");
     if (frame->slot == 0)
-        return ck_fail(CK_DOWN, "the CorridorKey daemon has ended; start it with `ckey start` and try again.");
+        return ck_fail_ended();
     frame->errand = *errand;
     frame->state = CK_FRAME_AWAY;
     frame->id = ck_link_id(client->link);

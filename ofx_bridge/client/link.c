@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../include/corridorkey.h"
+#include "failures.h"
 #include "folder.h"
 #include "sentence.h"
 
@@ -16,11 +17,6 @@ static ck_link *links;
 
 static int no_daemon(void) {
     return ck_fail(CK_DOWN, "no CorridorKey daemon runs; start it with `ckey start`.");
-}
-
-static int no_answer(void) {
-    return ck_fail(CK_SILENT, "the CorridorKey daemon does not answer; see its log, or run `ckey stop --now` and start "
-                              "it again.");
 }
 
 static int turned_away(void) {
@@ -35,7 +31,7 @@ static int no_memory(void) {
 }
 
 static int not_connected(int why) {
-    return why == -1 ? no_daemon() : why == -2 ? no_answer() : no_memory();
+    return why == -1 ? no_daemon() : why == -2 ? ck_fail_silent() : no_memory();
 }
 
 int ck_link_stranger(void) {
@@ -51,7 +47,7 @@ static int not_shaken(int status) {
     case CK_DOWN:
         return no_daemon();
     case CK_SILENT:
-        return no_answer();
+        return ck_fail_silent();
     case CK_NO_MEMORY:
         return no_memory();
     default:
@@ -59,22 +55,25 @@ static int not_shaken(int status) {
     }
 }
 
+static int find_place(const char *name, char *path) {
+    int status = ck_folder_path(name, path);
+    return status == CK_DOWN ? no_daemon() : status;
+}
+
 static int connect_both(ck_link *link, double until) {
     char path[CK_FOLDER_ROOM];
-    int status = ck_folder_path("lease", path);
+    ck_socket connection;
+    int status = find_place("lease", path);
     if (status != CK_OK)
-        return status == CK_DOWN ? no_daemon() : status;
+        return status;
     int why = ck_lease_open(path, until, &link->lease);
     if (why != 0)
         return not_connected(why);
-    status = ck_folder_path("control", path);
+    status = find_place("control", path);
     if (status != CK_OK)
-        return status == CK_DOWN ? no_daemon() : status;
-    ck_socket connection;
+        return status;
     why = ck_dial(path, until, &connection);
-    if (why != 0)
-        return not_connected(why);
-    return not_shaken(ck_dealer_open(&link->dealer, connection, until));
+    return why != 0 ? not_connected(why) : not_shaken(ck_dealer_open(&link->dealer, connection, until));
 }
 
 /* Receive the lease's first message, which has the session's token. */
@@ -92,14 +91,14 @@ static int receive_token(ck_link *link, double until, ck_lease_said *said) {
             return is_token ? CK_OK : ck_link_stranger();
         }
         if (ck_now() >= until)
-            return no_answer();
+            return ck_fail_silent();
         ck_wait_readable(ck_lease_socket(link->lease), ck_lease_socket(link->lease), until);
     }
 }
 
 static int refusal(const ck_reply *reply) {
     int status = reply->code == CK_CODE_VERSION ? CK_VERSION : CK_REFUSED;
-    return ck_fail(status, "%s%s%s", reply->sentence, reply->next[0] ? "; " : "", reply->next);
+    return ck_fail_refused(status, reply);
 }
 
 static int check_welcome(const ck_reply *reply) {
@@ -130,7 +129,7 @@ static int say_hello(ck_link *link, const char *name, const uint8_t *token, doub
         if (got == CK_RECEIVED_SOME && link->reply.id == id)
             return check_welcome(&link->reply);
         if (got == CK_RECEIVED_NOTHING && ck_now() >= until)
-            return no_answer();
+            return ck_fail_silent();
         if (got == CK_RECEIVED_NOTHING)
             ck_link_wait(link, until);
     }
@@ -216,12 +215,12 @@ void ck_link_keep_region(ck_link *link, ck_arrival *arrival) {
 /* Keep what came over the lease, if it says something sensible. */
 static void take_region(ck_link *link, const uint8_t *data, size_t size, ck_region *region) {
     ck_lease_said said;
-    int is_region = ck_decode_lease(data, size, &said) == 0 && said.op == CK_LEASE_REGION;
-    ck_arrival arrival = {said.slot, said.size, *region};
-    if (is_region && region->handle != -1)
-        ck_link_keep_region(link, &arrival);
-    else
+    if (ck_decode_lease(data, size, &said) != 0 || said.op != CK_LEASE_REGION || region->handle == -1) {
         ck_region_close(region);
+        return;
+    }
+    ck_arrival arrival = {said.slot, said.size, *region};
+    ck_link_keep_region(link, &arrival);
 }
 
 static enum ck_received receive_regions(ck_link *link) {

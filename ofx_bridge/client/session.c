@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "failures.h"
+
 #define DOWN_REMEMBERED 2.0 /* seconds */
 #define SILENCE 2.0         /* seconds without a word after which the daemon is asked about a frame */
 #define PATIENCE 3.0        /* seconds that it has to say anything then */
@@ -255,9 +257,7 @@ static void check_silence(ck_client *client, ck_frame *frame) {
         if (now - heard > SILENCE)
             ask_after(client, frame);
     } else if (now - frame->asked > PATIENCE) {
-        ck_fail(CK_SILENT, "the CorridorKey daemon does not answer; see its log, or run `ckey stop --now` and start it "
-                           "again.");
-        ck_session_lose(client, CK_SILENT);
+        ck_session_lose(client, ck_fail_silent());
     }
 }
 
