@@ -141,18 +141,18 @@ def _index(param: Param) -> float:
 
 def render_lua(params: Sequence[Param]) -> str:
     """Return the Lua module."""
-    constants = [f"  {name} = {value}, -- {about}" for name, (value, about) in CONSTANTS.items()]
-    marks = [f"  {name} = {quote_lua(value)}, -- {about}" for name, (value, about) in MARKS.items()]
+    constants = [f"    {name} = {value}, -- {about}" for name, (value, about) in CONSTANTS.items()]
+    marks = [f"    {name} = {quote_lua(value)}, -- {about}" for name, (value, about) in MARKS.items()]
     return LUA_TEMPLATE.format(
         constants="\n".join([*constants, *marks]),
-        priorities="".join(f"    {quote_lua(word)},\n" for word in PRIORITIES),
-        codes="".join(f"    {quote_lua(word)}, -- {about}\n" for word, about in CODES.items()),
+        priorities="".join(f"        {quote_lua(word)},\n" for word in PRIORITIES),
+        codes="".join(f"        {quote_lua(word)}, -- {about}\n" for word, about in CODES.items()),
         rows="".join(map(_lua_row, params)),
     )
 
 
 def _lua_row(param: Param) -> str:
-    return "    {\n" + "".join(f"      {name} = {value},\n" for name, value in _lua_fields(param)) + "    },\n"
+    return "        {\n" + "".join(f"            {name} = {value},\n" for name, value in _lua_fields(param)) + "        },\n"
 
 
 def _lua_fields(param: Param) -> Iterator[tuple[str, str]]:
@@ -163,7 +163,7 @@ def _lua_fields(param: Param) -> Iterator[tuple[str, str]]:
         yield "low", repr(param.low)
         yield "high", repr(param.high)
     yield "label", quote_lua(param.label)
-    yield "tooltip", "\n        .. ".join(map(quote_lua, pieces(param.tooltip)))
+    yield "tooltip", "\n                .. ".join(map(quote_lua, pieces(param.tooltip)))
     yield "stage", quote_lua(param.stage.value)
     if param.choices:
         yield "choices", _lua_words(param.choices)
@@ -171,7 +171,7 @@ def _lua_fields(param: Param) -> Iterator[tuple[str, str]]:
 
 
 def _lua_words(words: Iterable[str]) -> str:
-    return "{\n" + "".join(f"        {quote_lua(word)},\n" for word in words) + "      }"
+    return "{\n" + "".join(f"                {quote_lua(word)},\n" for word in words) + "            }"
 
 
 def _lua_value(value: object) -> str:
@@ -231,12 +231,12 @@ LUA_TEMPLATE = """\
 -- server/corridorkey_server/protocol.py. Do not edit: `pytest --update tests/contract` writes it anew.
 return {{
 {constants}
-  priorities = {{
-{priorities}  }},
-  codes = {{
-{codes}  }},
-  params = {{
-{rows}  }},
+    priorities = {{
+{priorities}    }},
+    codes = {{
+{codes}    }},
+    params = {{
+{rows}    }},
 }}
 """
 
