@@ -1,0 +1,48 @@
+"""How builds of Fusion may differ, as far as nobody has told: each is a kind of host."""
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One build of Fusion.
+
+    lua: luajit21 or luajit20. jit: whether its compiler is on. binding: whether Pixel and PixPtr are C structs
+    ("pointer") or tables ("table"). workers: how many states run what DoMultiProcess gets. worker_ffi: how FFI is found
+    there: as a "global", by "require", "none"; or "broken": found, but PixPtr raises. main_ffi: whether it is found in
+    the main state. scan_lines: what GetScanLine leads to: "none" (no such method), the lowest row with the others after
+    it ("bottom_up"), the top row ("top_down"), the lowest with space between rows ("padded"), the addresses of rows
+    ("rows"), or memory that is no image's ("wrong"). app_store: whether its folders are those of a sandbox.
+    """
+
+    label: str
+    lua: str = "luajit21"
+    jit: bool = True
+    binding: str = "pointer"
+    workers: int = 2
+    worker_ffi: str = "global"
+    main_ffi: bool = True
+    scan_lines: str = "none"
+    app_store: bool = False
+
+
+POINTER = Kind("pointer")
+POINTER20 = Kind("pointer-2.0", lua="luajit20")
+TABLE = Kind("table", binding="table")
+TABLE20 = Kind("table-2.0", binding="table", lua="luajit20")
+NO_JIT = Kind("no-jit", jit=False)
+REQUIRE_FFI = Kind("require-ffi", worker_ffi="require")
+NO_WORKER_FFI = Kind("no-worker-ffi", worker_ffi="none")
+BROKEN_WORKERS = Kind("broken-workers", worker_ffi="broken")
+
+# These cannot work for a tool that needs FFI, or a way out of the sandbox.
+NO_FFI = Kind("no-ffi", worker_ffi="none", main_ffi=False)
+APP_STORE = Kind("app-store", app_store=True)
+
+# Those in which a tool has to give the same pixels.
+KINDS = (POINTER, POINTER20, TABLE, TABLE20, NO_JIT, REQUIRE_FFI, NO_WORKER_FFI, BROKEN_WORKERS)
+
+SCAN_LINES = tuple(
+    replace(POINTER, label=f"scan-{layout}", scan_lines=layout)
+    for layout in ("bottom_up", "top_down", "padded", "rows", "wrong")
+)
