@@ -7,6 +7,7 @@ ROUNDS ?= 50
 ONLY ?=
 
 NATIVE := $(wildcard ofx_bridge/client/*.[ch] ofx_bridge/plugin/*.[ch] tests/*/*.[ch])
+LUA := $(wildcard resolve_fuse/*.fuse resolve_fuse/Modules/Lua/*.lua tests/*/*.lua)
 
 .PHONY: demo test lint bench soak ofx wheel clean
 
@@ -21,6 +22,8 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run -Werror $(NATIVE)
+	@command -v luacheck > /dev/null || { echo 'luacheck is missing; run `apt-get install lua-check`.' >&2; exit 1; }
+	luacheck --quiet $(LUA)
 
 bench: $(READY)
 	$(BIN)/python tests/bench/run.py $(ONLY)
