@@ -12,6 +12,7 @@ import pytest
 import native
 from commands import ckey
 from corridorkey_server.client import Client
+from corridorkey_server.host_files import find_library, system_name
 from corridorkey_server.rendezvous import Rendezvous
 from daemons import EchoDaemon
 
@@ -57,6 +58,14 @@ def echo(daemon: EchoDaemon, monkeypatch: pytest.MonkeyPatch) -> EchoDaemon:
     with daemon.client() as client:
         client.status()
     return daemon
+
+
+@pytest.fixture
+def client_library(natives: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The client library for this machine, where the fuse finds it."""
+    library = find_library(system=system_name(), package=natives.parents[1] / "server" / "corridorkey_server")
+    monkeypatch.setenv("CKEY_LIBRARY", str(library))
+    return library
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,121 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Where the pixels of a Fusion image lie in memory: a way past Fusion's own pointers that no document describes. It is
+-- used only where CKEY_FUSE_FAST=1 asks for it, and only if what is read and written there is what Fusion says: on an
+-- image made for that, once, and on every image at its corners.
+local memory = {}
+
+local WIDTH, HEIGHT = 5, 3 -- of the image that is tried; rows that are padded show by their odd length
+local RGBA_FLOAT, PIXEL_BYTES = 8, 16
+
+-- How images lie in this host, once it was tried: "bottom_up", "top_down", or "unknown".
+local layout
+
+-- Return the address of an image's row 0, and the bytes from a row to the one above it; nil if it gives none.
+local function place_of(ffi, image, top_down)
+    local given, base = pcall(image.GetScanLine, image)
+    if not given or (type(base) ~= "cdata" and type(base) ~= "userdata") then
+        return nil
+    end
+    local address = tonumber(ffi.cast("uintptr_t", ffi.cast("void *", base)))
+    local length = PIXEL_BYTES * image.Width
+    if address == 0 then
+        return nil
+    end
+    if top_down then
+        return address + (image.Height - 1) * length, -length
+    end
+    return address, length
+end
+
+local function is_same(one, other)
+    return one == other or (one ~= one and other ~= other)
+end
+
+-- Whether Fusion says of a pixel what lies in memory.
+local function agrees_at(host, ffi, image, x, y, scan, stride)
+    local pixel = host.Pixel()
+    image:GetPixel(x, y, pixel)
+    local at = ffi.cast("float *", scan + y * stride + x * PIXEL_BYTES)
+    return is_same(pixel.R, at[0]) and is_same(pixel.G, at[1]) and is_same(pixel.B, at[2]) and is_same(pixel.A, at[3])
+end
+
+local function agrees_everywhere(host, ffi, image, scan, stride)
+    for y = 0, HEIGHT - 1 do
+        for x = 0, WIDTH - 1 do
+            if not agrees_at(host, ffi, image, x, y, scan, stride) then
+                return false
+            end
+        end
+    end
+    return true
+end
+
+-- Whether an image lies in this way; its bytes are read in an order in which a wrong guess is found out before it leads
+-- out of the image's memory.
+local function try(host, ffi, image, top_down)
+    local scan, stride = place_of(ffi, image, top_down)
+    local first = top_down and HEIGHT - 1 or 0
+    if not scan or not agrees_at(host, ffi, image, 0, first, scan, stride) then
+        return false
+    end
+    if not agrees_everywhere(host, ffi, image, scan, stride) then
+        return false
+    end
+    local at = ffi.cast("float *", scan + stride)
+    at[0], at[1], at[2], at[3] = 0.5, -2, 1e6, 0.25
+    return agrees_everywhere(host, ffi, image, scan, stride)
+end
+
+-- Return how images lie, told by one that is made for it.
+local function explore(host, ffi)
+    local image = host.new_probe(WIDTH, HEIGHT)
+    local pixel = host.Pixel()
+    for y = 0, HEIGHT - 1 do
+        for x = 0, WIDTH - 1 do
+            local value = 1 + x + WIDTH * y
+            pixel.R, pixel.G, pixel.B, pixel.A = value, value + 0.25, value + 0.5, value + 0.75
+            image:SetPixel(x, y, pixel)
+        end
+    end
+    if try(host, ffi, image, false) then
+        return "bottom_up"
+    end
+    return try(host, ffi, image, true) and "top_down" or "unknown"
+end
+
+local function agrees_at_corners(host, ffi, image, scan, stride)
+    local right, top = image.Width - 1, image.Height - 1
+    for _, corner in ipairs({ { 0, 0 }, { right, 0 }, { 0, top }, { right, top } }) do
+        if not agrees_at(host, ffi, image, corner[1], corner[2], scan, stride) then
+            return false
+        end
+    end
+    return true
+end
+
+local function is_whole(image)
+    local window = image.DataWindow
+    return window.left == 0 and window.bottom == 0 and window.right == image.Width and window.top == image.Height
+end
+
+-- Return where an image lies: the address of its row 0, the bottom one, and the bytes from a row to the one above it.
+-- Returns nil where nobody asked for it, or where it is not certain.
+function memory.find(host, ffi, image)
+    if os.getenv("CKEY_FUSE_FAST") ~= "1" or image.Depth ~= RGBA_FLOAT or not is_whole(image) then
+        return nil
+    end
+    if not layout then
+        local tried, found = pcall(explore, host, ffi)
+        layout = tried and found or "unknown"
+    end
+    if layout == "unknown" then
+        return nil
+    end
+    local scan, stride = place_of(ffi, image, layout == "top_down")
+    if scan and agrees_at_corners(host, ffi, image, scan, stride) then
+        return scan, stride
+    end
+    return nil
+end
+
+return memory

@@ -1,0 +1,109 @@
+"""What tests of the fuse process: the tool in a stand-in for Fusion, pictures as comps wire them, and what comes back."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from corridorkey_models.keyed import Keyed
+from corridorkey_models.params import Params
+from corridorkey_models.synthetic import ShotSpec, render
+from daemons import PATIENCE, Pixels, asking, eventually, stamped
+from fusionhost import POINTER, Fusion, Kind, Picture, Result, Tool
+from ofx_shots import LINEAR, grey, solid
+
+FUSE = Path(__file__).parent.parent / "resolve_fuse"
+ODD, SMALL = (161, 91), (64, 36)
+PARAMS = Params(working_space=LINEAR)
+OUTPUTS = ("Output", "Foreground", "Matte")
+HINT = stamped(SMALL, 5, 1)[1]
+TAKES_LONG = 1000.0
+"""A plate's red that lets the daemon take long: so many seconds as it is more."""
+
+
+@contextmanager
+def opened(kind: Kind = POINTER, **values: object) -> Iterator[tuple[Fusion, Tool]]:
+    """Run a Fusion with the tool in a comp; `values` are those of its controls."""
+    with Fusion(kind, FUSE / "Modules" / "Lua") as fusion:
+        tool = fusion.create(FUSE / "CorridorKey.fuse")
+        for name, value in values.items():
+            tool.set(name, value)
+        yield fusion, tool
+
+
+def shot(size: tuple[int, int], grain: int = 1) -> tuple[Pixels, Pixels]:
+    """Return plate and hint of a synthetic frame, which no mirror or turn leaves as it is.
+
+    A frame that is rendered at a fraction of its size, 1 / `grain`, is there sooner.
+    """
+    truth = render(ShotSpec(width=size[0] // grain, height=size[1] // grain), 0)
+    plate, hint = (each.astype(np.float32).repeat(grain, 0).repeat(grain, 1) for each in (truth.plate, truth.hint))
+    plate[: size[1] // 4, : size[0] // 5] *= 1.7
+    return plate * np.linspace(0.9, 1, size[0], dtype=np.float32)[:, None], hint
+
+
+def wired(plate: Pixels, hint: Pixels | None = None) -> dict[str, Picture]:
+    """Return a plate, and a hint as a grey picture with itself in alpha."""
+    pictures = {"Input": Picture(solid(plate))}
+    return pictures if hint is None else pictures | {"AlphaHint": Picture(grey(hint))}
+
+
+def expected(keyed: Keyed) -> dict[str, Pixels]:
+    """Return what the three outputs are."""
+    return {
+        "Output": np.dstack((keyed.foreground * keyed.matte[..., None], keyed.matte)),
+        "Foreground": np.dstack((keyed.foreground, keyed.matte)),
+        "Matte": grey(keyed.matte),
+    }
+
+
+def assert_keyed(result: Result, keyed: Keyed) -> None:
+    """Check that all outputs are, bit for bit, what the Python client got."""
+    assert result.error is None
+    assert result.lines == []
+    for name, pixels in expected(keyed).items():
+        assert result.outputs[name] is not None, name
+        assert np.array_equal(result.outputs[name], pixels), name
+
+
+GOOD = wired(asking(red=0.5, green=0.25) + np.float32(0.125), HINT)
+
+
+def is_keyed(result: Result, pictures: dict[str, Picture]) -> bool:
+    """Whether a result is what the echoing daemon gives for these pictures."""
+    plate, hint = (pictures[name].pixels for name in ("Input", "AlphaHint"))
+    made = result.outputs["Foreground"]
+    return made is not None and np.array_equal(made, np.dstack((plate[..., :3], hint[..., 3])))
+
+
+def check_good(tool: Tool) -> None:
+    """Check that a frame is keyed and nothing is said to the console."""
+    result = tool.process(GOOD)
+    assert is_keyed(result, GOOD), (result.lines, result.error)
+    assert result.lines == []
+
+
+def check_failed(tool: Tool, result: Result, words: str, within: float) -> None:
+    """Check that a frame failed in time and has no image at all, and that one sentence tells why and what to do."""
+    check_nothing(result, within)
+    assert len(result.lines) == 1, result.lines
+    sentence = result.lines[0].partition(": ")[2]
+    assert words in sentence
+    assert ";" in sentence
+    assert sentence.endswith(".")
+    assert sentence.isprintable()
+    assert tool.status == sentence
+
+
+def check_nothing(result: Result, within: float) -> None:
+    """Check that a frame ended in time without an image."""
+    assert result.error is None
+    assert [name for name in OUTPUTS if result.outputs[name] is not None] == []
+    assert result.seconds < within
+
+
+def recovers(tool: Tool) -> None:
+    """Wait until frames are keyed again."""
+    eventually(lambda: is_keyed(tool.process(GOOD), GOOD), "frames are keyed again", PATIENCE)
+    check_good(tool)

@@ -1,0 +1,270 @@
+"""The fuse keys: all three outputs are what the Python client gets, bit for bit, in every kind of Fusion."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from corridorkey_models.keyed import Masks
+from corridorkey_models.params import PARAMS as ROWS
+from corridorkey_models.params import Params
+from corridorkey_server.client import Client
+from daemons import EchoDaemon, Pixels, stamped
+from fuse_shots import FUSE, ODD, PARAMS, SMALL, assert_keyed, expected, is_keyed, opened, shot, wired
+from fusionhost import KINDS, POINTER, TABLE, Kind, Picture
+from ofx_shots import LINEAR, grey, solid
+
+HD = (1920, 1080)
+
+pytestmark = pytest.mark.usefixtures("client_library")
+
+in_every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.label)
+
+
+def hint_as(way: str, hint: Pixels) -> tuple[Picture, dict[str, str]]:
+    """Return a hint as an artist may wire it, and the parameters that say so."""
+    if way == "mask":
+        return Picture(hint), {}
+    if way == "red":
+        return Picture(np.dstack((hint, 1 - hint, hint * 0, hint[::-1]))), {"hint_channel": "red"}
+    return Picture(np.dstack((hint[::-1], hint * 0, 1 - hint, hint))), {}
+
+
+@in_every_kind
+def test_every_kind_of_fusion_gets_the_same(kind: Kind, keying: Client) -> None:
+    """Whatever Lua, pointers and workers are like, the key is the Python client's."""
+    plate, hint = shot(ODD)
+    with opened(kind, WorkingSpace="Linear Rec.709") as (_, tool):
+        result = tool.process(wired(plate, hint))
+    keyed = keying.key(plate, hint, PARAMS)
+    assert_keyed(result, keyed)
+    assert 0.1 < keyed.matte.mean() < 0.9
+
+
+@pytest.mark.parametrize("size", [ODD, HD], ids=["odd", "hd"])
+@pytest.mark.parametrize("way", ["alpha", "mask", "red"])
+def test_each_way_to_wire_a_hint(way: str, size: tuple[int, int], keying: Client) -> None:
+    """A hint may be an alpha, a mask of one channel, or a red channel; the picture is no mirror of itself."""
+    plate, hint = shot(size, grain=4 if size == HD else 1)
+    picture, params = hint_as(way, hint)
+    with opened(HintChannel=params.get("hint_channel", "auto").capitalize()) as (_, tool):
+        result = tool.process({"Input": Picture(solid(plate)), "AlphaHint": picture})
+    assert_keyed(result, keying.key(plate, hint, PARAMS))
+
+
+@pytest.mark.parametrize("channel", [row for row in ROWS if row.name == "hint_channel"][0].choices)
+def test_each_channel_of_a_hint(channel: str, keying: Client) -> None:
+    """The channel that the artist chose is taken, as the Python client takes it."""
+    plate, hint = shot(ODD)
+    picture = np.dstack((hint * 0.2, hint * 0.9, hint[::-1], hint))
+    with opened(HintChannel=channel.capitalize()) as (_, tool):
+        result = tool.process({"Input": Picture(solid(plate)), "AlphaHint": Picture(picture)})
+    assert_keyed(result, keying.key(plate, picture, Params(working_space=LINEAR, hint_channel=channel)))
+
+
+@pytest.mark.parametrize("alpha", [1.0, 0.5])
+@pytest.mark.parametrize("kind", [POINTER, TABLE], ids=lambda kind: kind.label)
+def test_a_grey_matte_with_a_solid_alpha(alpha: float, kind: Kind, keying: Client) -> None:
+    """As painting programs save them: the color is taken when alpha is 1 everywhere."""
+    plate, hint = shot(ODD)
+    picture = grey(hint)
+    picture[..., 3] = alpha
+    with opened(kind) as (_, tool):
+        result = tool.process({"Input": Picture(solid(plate)), "AlphaHint": Picture(picture)})
+        assert ("AlphaHint (red)" if alpha == 1 else "AlphaHint (alpha)") in tool.status
+    assert_keyed(result, keying.key(plate, picture, PARAMS))
+
+
+@pytest.mark.parametrize("source", ["auto", "input", "source_alpha", "chroma"])
+def test_each_source_of_the_hint(source: str, keying: Client) -> None:
+    """Input, the plate's own alpha, and a chroma hint are what they are for the Python client."""
+    plate, hint = shot(ODD)
+    rgba = np.dstack((plate, hint[::-1]))
+    label = {"source_alpha": "Source alpha"}.get(source, source.capitalize())
+    with opened(HintSource=label) as (_, tool):
+        result = tool.process({"Input": Picture(rgba), "AlphaHint": Picture(grey(hint))})
+    assert_keyed(result, keying.key(rgba, hint, Params(working_space=LINEAR, hint_source=source)))
+
+
+def test_no_hint_is_a_chroma_hint(keying: Client) -> None:
+    """With nothing wired the hint is made from the screen, and the status says so."""
+    plate, _ = shot(ODD)
+    with opened() as (_, tool):
+        result = tool.process(wired(plate))
+        assert "hint from the screen's color" in tool.status
+    assert_keyed(result, keying.key(plate, None, PARAMS))
+
+
+def test_an_empty_hint_is_an_empty_frame(keying: Client) -> None:
+    """A hint that is wired and 0 everywhere gives a matte of 0, and no failure."""
+    plate, hint = shot(ODD)
+    with opened() as (_, tool):
+        result = tool.process(wired(plate, np.zeros_like(hint)))
+        assert "which is empty" in tool.status
+    assert_keyed(result, keying.key(plate, np.zeros_like(hint), PARAMS))
+    assert result.outputs["Matte"] is not None
+    assert not result.outputs["Matte"].any()
+
+
+@pytest.mark.parametrize("kind", [POINTER, TABLE], ids=lambda kind: kind.label)
+def test_solid_and_garbage_mattes(kind: Kind, keying: Client) -> None:
+    """Both reach the daemon, as masks of one channel and as pictures."""
+    plate, hint = shot(ODD)
+    inside, outside = np.zeros_like(hint), np.zeros_like(hint)
+    inside[:20], outside[:, 100:] = 1, 0.75
+    mattes = {"SolidMatte": Picture(inside), "GarbageMatte": Picture(grey(outside))}
+    with opened(kind) as (_, tool):
+        result = tool.process(wired(plate, hint) | mattes)
+    assert_keyed(result, keying.key(plate, hint, PARAMS, Masks(inside, outside)))
+
+
+@pytest.mark.parametrize("one", ["SolidMatte", "GarbageMatte"])
+def test_one_matte_alone(one: str, keying: Client) -> None:
+    """The one that is not wired holds nothing."""
+    plate, hint = shot(ODD)
+    matte = np.zeros_like(hint)
+    matte[30:60, 20:90] = 1
+    with opened() as (_, tool):
+        result = tool.process(wired(plate, hint) | {one: Picture(matte)})
+    masks = Masks(inside=matte) if one == "SolidMatte" else Masks(outside=matte)
+    assert_keyed(result, keying.key(plate, hint, PARAMS, masks))
+
+
+VALUES: dict[str, float | str | bool] = {
+    "screen": "blue",
+    "quality": "half",
+    "hint_invert": True,
+    "hint_erode": -2.5,
+    "hint_blur": 1.5,
+    "refiner_scale": 0.5,
+    "despill": 0.9,
+    "despeckle": True,
+    "despeckle_size": 900.0,
+    "foreground_source": "plate_despilled",
+    "highlight_restore": 0.25,
+    "gamut_restore": 0.75,
+    "matte_black": 0.1,
+    "matte_white": 0.8,
+    "matte_gamma": 1.25,
+    "matte_grow": 3.0,
+    "matte_blur": 2.0,
+    "output_space": "acescg",
+}
+
+
+def control_of(name: str) -> str:
+    """Return the id of a parameter's control."""
+    return "OutputMode" if name == "output" else "".join(word.capitalize() for word in name.split("_"))
+
+
+def shown(name: str, value: float | str | bool) -> float | str:
+    """Return a value as a control has it: a combo by its index."""
+    if isinstance(value, str):
+        (row,) = (row for row in ROWS if row.name == name)
+        return row.choices.index(value)
+    return float(value)
+
+
+def test_every_parameter_reaches_the_daemon(keying: Client) -> None:
+    """Each one's value is the control's."""
+    plate, hint = shot(ODD)
+    with opened(**{control_of(name): shown(name, value) for name, value in VALUES.items()}) as (_, tool):
+        result = tool.process(wired(plate, hint))
+    keyed = keying.key(plate, hint, Params(working_space=LINEAR, **VALUES))  # type: ignore[arg-type]
+    assert_keyed(result, keyed)
+    assert not np.array_equal(keyed.matte, keying.key(plate, hint, PARAMS).matte)
+
+
+@pytest.mark.parametrize(("label", "space"), [("Auto", LINEAR), ("ACEScg", "acescg"), ("sRGB", "srgb")])
+def test_input_is(label: str, space: str, keying: Client) -> None:
+    """What the plate is encoded in is what the artist says; Auto is linear, and the status calls that assumed."""
+    plate, hint = shot(ODD)
+    with opened(WorkingSpace=label) as (_, tool):
+        result = tool.process(wired(plate, hint))
+        assert ("Linear Rec.709 (assumed)" if label == "Auto" else f"plate {label},") in tool.status
+    assert_keyed(result, keying.key(plate, hint, Params(working_space=space)))
+
+
+@pytest.mark.parametrize("kind", [POINTER, TABLE], ids=lambda kind: kind.label)
+@pytest.mark.parametrize("mode", ["Premultiplied", "Foreground", "Matte", "Hint", "Checker", "Plate"])
+def test_each_output_mode(mode: str, kind: Kind, keying: Client) -> None:
+    """Output shows what is asked for, the plate only then; the other two stay what they are."""
+    plate, hint = shot(ODD)
+    with opened(kind, OutputMode=mode, HintErode=3) as (_, tool):
+        result = tool.process(wired(plate, hint))
+    keyed = keying.key(plate, hint, Params(working_space=LINEAR, hint_erode=3, output="hint"))
+    views = expected(keyed)
+    assert keyed.hint is not None
+    made = result.outputs["Output"]
+    assert made is not None
+    if mode == "Checker":
+        front, back = keyed.matte == 1, keyed.matte == 0
+        assert np.array_equal(made[front, :3], keyed.foreground[front])
+        assert len(np.unique(made[back, :3])) == 2
+        assert (made[..., 3] == 1).all()
+    else:
+        modes = {"Premultiplied": views["Output"], "Hint": grey(keyed.hint), "Plate": solid(plate)}
+        assert np.array_equal(made, (views | modes)[mode])
+    for name in ("Foreground", "Matte"):
+        assert np.array_equal(result.outputs[name], views[name])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float16])
+def test_images_of_other_depths(dtype: type[np.generic], keying: Client) -> None:
+    """Images of 8 and 16 bits are keyed as the numbers that they hold; what comes back is float32."""
+    plate, hint = shot(ODD)
+    top = 1 if dtype == np.float16 else np.iinfo(dtype).max  # type: ignore[type-var]
+    given = {name: (pixels.clip(0, 1) * top).astype(dtype) for name, pixels in (("p", solid(plate)), ("h", hint))}
+    with opened() as (_, tool):
+        result = tool.process({"Input": Picture(given["p"]), "AlphaHint": Picture(given["h"])})
+    values = {name: pixels.astype(np.float32) / np.float32(top) for name, pixels in given.items()}
+    assert_keyed(result, keying.key(values["p"][..., :3], values["h"], PARAMS))
+
+
+@pytest.mark.parametrize("kind", [POINTER, TABLE], ids=lambda kind: kind.label)
+def test_outside_the_data_window_there_is_nothing(kind: Kind, keying: Client) -> None:
+    """Where the plate has no pixels the key is 0, where a hint has none the hint is 0; neither is touched there."""
+    plate, hint = shot(ODD)
+    window, hint_window = (7, 5, 150, 80), (20, 0, 161, 60)
+    held = {"plate": inside(plate, window), "hint": inside(hint, hint_window)}
+    with opened(kind) as (_, tool):
+        pictures = {
+            "Input": Picture(solid(plate), data_window=window),
+            "AlphaHint": Picture(grey(hint), data_window=hint_window),
+        }
+        result = tool.process(pictures)
+    keyed = keying.key(held["plate"], held["hint"], PARAMS)
+    for name, pixels in expected(keyed).items():
+        assert np.array_equal(result.outputs[name], inside(pixels, window)), name
+
+
+def inside(pixels: Pixels, window: tuple[int, int, int, int]) -> Pixels:
+    """Return a picture that is 0 outside a window, which counts rows from below."""
+    left, bottom, right, top = window
+    height, held = pixels.shape[0], np.zeros_like(pixels)
+    held[height - top : height - bottom, left:right] = pixels[height - top : height - bottom, left:right]
+    return held
+
+
+@pytest.mark.usefixtures("keying")
+def test_a_proxy_is_keyed_as_it_is(keying: Client) -> None:
+    """A proxy is a smaller picture: lengths in pixels are scaled with it."""
+    plate, hint = shot(SMALL)
+    with opened(MatteGrow=4) as (_, tool):
+        picture = Picture(solid(plate), proxy_scale=4)
+        result = tool.process({"Input": picture, "AlphaHint": Picture(grey(hint), proxy_scale=4)})
+    assert_keyed(result, keying.key(plate, hint, Params(working_space=LINEAR, matte_grow=4)))
+
+
+def test_several_tools_and_frames_at_once(echo: EchoDaemon) -> None:
+    """Threads of a host do not mix up their frames."""
+    with opened() as (fusion, first):
+        tools = [first, fusion.create(FUSE / "CorridorKey.fuse")]
+
+        def work(number: int) -> bool:
+            pictures = wired(*stamped(SMALL, 7, number))
+            return is_keyed(tools[number % 2].process(pictures, time=float(number)), pictures)
+
+        with ThreadPoolExecutor(4) as threads:
+            assert all(threads.map(work, range(24)))
+    assert echo.status()["frames"]["keyed"] == 24

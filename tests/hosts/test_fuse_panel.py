@@ -1,0 +1,145 @@
+"""The fuse's panel and its buttons: what Fusion is told of the tool, and what happens when a button is pressed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from corridorkey_models.params import PARAMS as ROWS
+from corridorkey_models.params import Param, Params
+from corridorkey_server.client import Client
+from corridorkey_server.layout import Layout
+from corridorkey_server.protocol import Error, Key
+from corridorkey_server.wire import Message
+from daemons import EchoDaemon
+from fake_daemon import FakeDaemon, give, served
+from fuse_shots import FUSE, GOOD, ODD, SMALL, assert_keyed, check_good, opened, shot, wired
+from fusionhost import POINTER, Fusion
+from ofx_shots import LINEAR
+
+pytestmark = pytest.mark.usefixtures("client_library")
+
+SHOWN = [row for row in ROWS if row.name != "overscan"]
+
+
+def test_registers_once_and_does_nothing_else() -> None:
+    """Fusion reads the file at its start: it says what it is, and loads nothing."""
+    with Fusion(POINTER, FUSE / "Modules" / "Lua") as fusion:
+        facts = fusion.register(FUSE / "CorridorKey.fuse")
+    assert facts["id"] == "CorridorKey"
+    assert facts["REG_OpNoMask"]
+
+
+def test_pins() -> None:
+    """One picture is needed, three more may be wired; three come out."""
+    with opened() as (_, tool):
+        images = {name: attrs for name, attrs in tool.inputs.items() if attrs["LINKID_DataType"] == "Image"}
+        assert list(images) == ["Input", "AlphaHint", "SolidMatte", "GarbageMatte"]
+        assert [attrs["LINK_Main"] for attrs in images.values()] == [1, 2, 3, 4]
+        assert [attrs["INP_Required"] for attrs in images.values()] == [True, False, False, False]
+        assert list(tool.outputs) == ["Output", "Foreground", "Matte"]
+
+
+@pytest.mark.parametrize("row", SHOWN, ids=lambda row: row.name)
+def test_each_parameter_has_its_control(row: Param) -> None:
+    """Label, range, default and choices are the table's; ids are permanent."""
+    with opened() as (_, tool):
+        attrs = tool.inputs["OutputMode" if row.name == "output" else "".join(map(str.capitalize, row.name.split("_")))]
+    labels = {"working_space": "Input is", "output": "Output Mode"}
+    assert attrs["LINKS_Name"] == labels.get(row.name, row.label)
+    assert attrs["INPS_StatusText"] == row.tooltip
+    if row.kind == "choice":
+        assert attrs["CCS_AddString"] == list(row.choice_labels)
+        assert row.choices[int(attrs["INP_Default"])] == row.default
+    else:
+        assert attrs["INP_Default"] == row.default
+    if row.kind == "float":
+        assert (attrs["INP_MinAllowed"], attrs["INP_MaxAllowed"]) == (row.low, row.high)
+        assert row.low <= attrs["INP_MinScale"] < attrs["INP_MaxScale"] <= row.high
+
+
+def test_rekey_is_another_revision(echo: EchoDaemon) -> None:
+    """Fusion keeps what it rendered until a value changes: the button changes one, and nothing else."""
+    with opened() as (_, tool):
+        check_good(tool)
+        before = {name: tool.get(name) for name in tool.inputs if name != "Revision"}
+        tool.press("Rekey")
+        assert tool.get("Revision") > 0
+        assert {name: tool.get(name) for name in before} == before
+        check_good(tool)
+    assert echo.status()["frames"]["keyed"] == 2
+
+
+def test_check_daemon(echo: EchoDaemon) -> None:
+    """The button tells what the daemon is, or why there is none."""
+    with opened() as (_, tool):
+        tool.press("CheckDaemon")
+        assert tool.status.startswith("CorridorKey daemon ")
+        echo.process.terminate()
+        echo.process.wait()
+        tool.press("CheckDaemon")
+        assert "no CorridorKey daemon runs; start it" in tool.status
+
+
+@pytest.mark.parametrize("screen", ["green", "blue"])
+def test_detect_screen(screen: str, keying: Client) -> None:
+    """The next frame finds out the screen, is keyed with it, and leaves it in the control."""
+    plate, hint = shot(ODD)
+    if screen == "blue":
+        plate = np.ascontiguousarray(plate[..., (0, 2, 1)])
+    with opened(Screen="Green" if screen == "blue" else "Blue") as (_, tool):
+        tool.press("DetectScreen")
+        result = tool.process(wired(plate, hint))
+        assert tool.get("Screen") == ("green", "blue").index(screen)
+        again = tool.process(wired(plate, hint))
+    keyed = keying.key(plate, hint, Params(working_space=LINEAR, screen=screen))
+    assert_keyed(result, keyed)
+    assert_keyed(again, keyed)
+
+
+@pytest.mark.usefixtures("keying")
+def test_detect_without_a_screen() -> None:
+    """A plate with no screen is told, once, and Screen stays as it is."""
+    plate = np.full((36, 64, 3), 0.2, np.float32)
+    with opened(Screen="Blue") as (_, tool):
+        tool.press("DetectScreen")
+        result = tool.process(wired(plate))
+        assert "set Screen by hand." in result.lines[0]
+        assert tool.get("Screen") == 1
+        assert tool.process(wired(plate)).lines == []
+
+
+@pytest.mark.usefixtures("echo")
+def test_reload_keeps_working() -> None:
+    """The Reload button runs the file again in the same Lua state: what is declared stays declared."""
+    with opened(Despill=0.25) as (_, tool):
+        check_good(tool)
+        for _ in range(3):
+            tool.reload()
+            check_good(tool)
+        assert tool.get("Despill") == 0.25
+
+
+def test_an_unconnected_tool_promises_nothing(nowhere: Path) -> None:
+    """Without a plate there is nothing to say before a frame, nor in it, but one sentence."""
+    assert not nowhere.exists()
+    with opened() as (_, tool):
+        result = tool.process({})
+        assert result.outputs == dict.fromkeys(tool.outputs)
+
+
+def answer_with_no(_daemon: FakeDaemon, message: Message) -> list[bytes]:
+    """Grant memory for a frame, and refuse to key it."""
+    if isinstance(message, Key):
+        return [Error(id=message.id, code="input", sentence="no", next="yes.").encode()]
+    return give(Layout(*SMALL).size)(_daemon, message)
+
+
+@pytest.mark.parametrize("rendering", [True, False])
+def test_only_a_render_is_batch_work(rendering: bool, nowhere: Path) -> None:
+    """Frames of a final render do not push in front of those that an artist waits for."""
+    with served(nowhere) as fake, opened() as (_, tool):
+        fake.answer = answer_with_no
+        tool.process(GOOD, rendering=rendering)
+    (request,) = (message for message in fake.heard if isinstance(message, Key))
+    assert request.priority == ("batch" if rendering else "interactive")
