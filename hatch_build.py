@@ -1,4 +1,7 @@
-"""Puts the OFX bundle and the client library for every system into the wheel, built anew where they are not current."""
+"""Puts the fuse, the OFX bundle and the client library for every system into the wheel.
+
+What is built is built anew where it is not current.
+"""
 
 import subprocess
 import sys
@@ -22,3 +25,6 @@ class NativeHook(BuildHookInterface):
         native = root / "build" / "native"
         for name in ("CorridorKey.ofx.bundle", "lib"):
             build_data["force_include"][str(native / name)] = f"{PLACE}/{name}"
+        fuse = root / "resolve_fuse"
+        for path in (*fuse.glob("*.fuse"), *fuse.glob("Modules/Lua/*.lua")):
+            build_data["force_include"][str(path)] = f"{PLACE}/fuse/{path.relative_to(fuse).as_posix()}"

@@ -1,4 +1,7 @@
-"""Finds what is made for hosts: in an installed package beside this module, in a checkout where `make ofx` put it."""
+"""Finds what is made for hosts: in an installed package beside this module, in a checkout where it lies.
+
+There the fuse is a source, and the rest is where `make ofx` put it.
+"""
 
 import platform
 import sys
@@ -7,8 +10,11 @@ from pathlib import Path
 from corridorkey_models.errors import InputError
 
 BUNDLE = "CorridorKey.ofx.bundle"
+FUSE = "CorridorKey.fuse"
 
 _PACKAGE = Path(__file__).parent
+_HOSTS = "hosts"
+_DAMAGED = "this installation lacks its plug-ins; install corridorkey-comp again."
 _MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
 _LIBRARIES = {
     "linux-x86_64": "libcorridorkey.so",
@@ -46,6 +52,34 @@ def find_library(package: Path = _PACKAGE, system: str | None = None) -> Path:
     return _find(package, f"lib/{system}/{_LIBRARIES[system]}")
 
 
+def find_libraries(package: Path = _PACKAGE) -> Path:
+    """Return the folder with the client library for every system, each in a folder of the system's name.
+
+    Args:
+        package: folder of corridorkey_server.
+
+    Raises:
+        InputError: it is not there.
+    """
+    return _find(package, "lib")
+
+
+def find_fuse(package: Path = _PACKAGE) -> Path:
+    """Return the folder with the fuse and its Modules.
+
+    Args:
+        package: folder of corridorkey_server.
+
+    Raises:
+        InputError: it is not there.
+    """
+    checkout = _checkout(package)
+    folder = checkout / "resolve_fuse" if checkout else package / _HOSTS / "fuse"
+    if not (folder / FUSE).is_file():
+        raise InputError(f"this checkout lacks resolve_fuse/{FUSE}; restore it." if checkout else _DAMAGED)
+    return folder
+
+
 def system_name() -> str:
     """Return what native files for this system are called: its name and, but for macOS, the processor's."""
     if sys.platform == "darwin":
@@ -55,12 +89,14 @@ def system_name() -> str:
 
 
 def _find(package: Path, name: str) -> Path:
-    checkout = package.parent.parent
-    if (checkout / "ofx_bridge").is_dir():
-        folder, reason = checkout / "build" / "native", "this checkout has no built plug-in; run `make ofx`."
-    else:
-        folder, reason = package / "hosts", "this installation lacks its plug-ins; install corridorkey-comp again."
-    found = folder / name
+    checkout = _checkout(package)
+    found = (checkout / "build" / "native" if checkout else package / _HOSTS) / name
     if not found.exists():
-        raise InputError(reason)
+        raise InputError("this checkout has no built plug-in; run `make ofx`." if checkout else _DAMAGED)
     return found
+
+
+def _checkout(package: Path) -> Path | None:
+    """Return the checkout that the package lies in, None if it is installed."""
+    checkout = package.parent.parent
+    return checkout if (checkout / "ofx_bridge").is_dir() else None

@@ -4,31 +4,22 @@ A bundle is written under a name that hosts pass over and then renamed, so that 
 """
 
 import ctypes
-import errno
 import ntpath
 import os
 import plistlib
 import posixpath
 import re
-import secrets
 import shlex
 import shutil
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.parsers.expat import ExpatError
 
-from corridorkey_models.errors import CorridorKeyError, InputError, ResourceError
+from corridorkey_models.errors import InputError
 
 from .host_files import BUNDLE
-
-IDENTIFIER = "corridorkey.comp"
-
-_TEMPORARY = "@ckey-"  # hosts pass over names that begin with @
-_STALE = 3600.0  # seconds after which nobody can still be at work on a temporary folder
+from .install_files import IDENTIFIER, Installed, copy, move_all, refusals, refuse_link, temporary, workspace, write
 
 _SYSTEM_HOSTS = (
     "Nuke (not Non-commercial), DaVinci Resolve (on Linux only Studio), Fusion Studio, Natron, Silhouette",
@@ -38,19 +29,6 @@ _FOLLOWERS = "Nuke (not Non-commercial), Natron and other hosts after the OFX st
 _RESOLVE = "DaVinci Resolve (on Linux only Studio) reads the system folder: `ckey install ofx --system`."
 
 _HERE, _EXCHANGE = -100, 2  # AT_FDCWD; RENAME_EXCHANGE on Linux, RENAME_SWAP on macOS
-
-
-@dataclass(frozen=True)
-class Installed:
-    """A bundle of ours in a folder.
-
-    Attributes:
-        path: the bundle.
-        version: of what lies there.
-    """
-
-    path: Path
-    version: str
 
 
 def user_folder(environ: Mapping[str, str], home: Path, platform: str = sys.platform) -> Path:
@@ -74,23 +52,6 @@ def system_folder(platform: str = sys.platform) -> Path:
     return Path(folders.get(platform, "/usr/OFX/Plugins"))
 
 
-def find_command(called: str, interpreter: str) -> Path:
-    """Return the full path of `ckey`, which the plug-in starts the daemon with.
-
-    Args:
-        called: what this process was called as.
-        interpreter: path of Python, beside which `ckey` lies where it was called in another way.
-
-    Raises:
-        InputError: there is none.
-    """
-    name = "ckey.exe" if sys.platform == "win32" else "ckey"
-    for path in (Path(called).absolute(), Path(interpreter).absolute().with_name(name)):
-        if path.name == name and path.is_file() and os.access(path, os.X_OK):
-            return path
-    raise InputError(f"there is no {name} beside {interpreter}; install corridorkey-comp with pip.")
-
-
 def install(bundle: Path, folder: Path, command: Path) -> tuple[Installed, Installed | None]:
     """Copy `bundle` into `folder`, made if need be, and return it and what it replaces.
 
@@ -104,17 +65,12 @@ def install(bundle: Path, folder: Path, command: Path) -> tuple[Installed, Insta
         InputError: the folder may not be written to, or something else lies there under that name.
         ResourceError: the disk is full or failed.
     """
-    with _refusals(folder):
+    with refusals(folder, folder == system_folder()):
         before = find_installed(folder)
-        _make(folder)
-        _sweep(folder)
-        fresh = _temporary(folder)
-        try:
-            _copy(bundle, fresh)
-            _write(fresh / "Contents" / "Resources" / "ckey.path", f"{command}\n".encode())
+        with workspace(folder) as fresh:
+            copy(bundle, fresh)
+            write(fresh / "Contents" / "Resources" / "ckey.path", f"{command}\n".encode())
             _swap(fresh, folder / BUNDLE)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
     return Installed(folder / BUNDLE, _version(folder / BUNDLE) or ""), before
 
 
@@ -125,10 +81,10 @@ def uninstall(folder: Path) -> Installed | None:
         InputError: what lies there is not ours, or may not be removed.
         ResourceError: the disk failed.
     """
-    with _refusals(folder):
+    with refusals(folder, folder == system_folder()):
         before = find_installed(folder)
         if before is not None:
-            old = _temporary(folder)
+            old = temporary(folder)
             before.path.rename(old)
             shutil.rmtree(old)
     return before
@@ -141,8 +97,7 @@ def find_installed(folder: Path) -> Installed | None:
         InputError: what has its name is a link, or not ours.
     """
     path = folder / BUNDLE
-    if path.is_symlink():
-        raise InputError(f"{path} is a link to {path.readlink()}; remove the link and try again.")
+    refuse_link(path)
     if not path.exists():
         return None
     version = _version(path)
@@ -190,44 +145,6 @@ def _version(bundle: Path) -> str | None:
         return None
 
 
-def _temporary(folder: Path) -> Path:
-    return folder / f"{_TEMPORARY}{secrets.token_hex(6)}"
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what was left by processes that were killed."""
-    for leftover in folder.glob(f"{_TEMPORARY}*"):
-        with suppress(OSError):
-            if time.time() - leftover.lstat().st_ctime > _STALE:
-                shutil.rmtree(leftover, ignore_errors=True)
-
-
-def _make(folder: Path) -> None:
-    """Make a folder and those above it, for every user to read whatever the umask."""
-    if not folder.is_dir():
-        _make(folder.parent)
-        folder.mkdir()
-        folder.chmod(0o755)
-
-
-def _copy(source: Path, target: Path) -> None:
-    _make(target)
-    for path in sorted(source.iterdir()):
-        if path.is_dir():
-            _copy(path, target / path.name)
-        else:
-            _write(target / path.name, path.read_bytes())
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file that everybody may read; a full disk shows before this ends."""
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    path.chmod(0o644)
-
-
 def _swap(fresh: Path, target: Path) -> None:
     """Put `fresh` in the place of `target`; what was there is removed, or put back if that fails."""
     if not target.exists():
@@ -235,13 +152,8 @@ def _swap(fresh: Path, target: Path) -> None:
         return
     if _exchange(fresh, target):
         return
-    old = _temporary(target.parent)
-    target.rename(old)
-    try:
-        fresh.rename(target)
-    except BaseException:
-        old.rename(target)
-        raise
+    old = temporary(target.parent)
+    move_all([(target, old), (fresh, target)])
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -253,31 +165,3 @@ def _exchange(one: Path, other: Path) -> bool:
     if hasattr(library, "renameat2"):
         return bool(library.renameat2(_HERE, paths[0], _HERE, paths[1], _EXCHANGE) == 0)
     return hasattr(library, "renamex_np") and bool(library.renamex_np(*paths, _EXCHANGE) == 0)
-
-
-_TRY_AGAIN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE}
-
-
-@contextmanager
-def _refusals(folder: Path) -> Iterator[None]:
-    """Turn what the system refuses into a sentence."""
-    try:
-        yield
-    except OSError as error:
-        raise _refusal(folder, error) from error
-
-
-def _refusal(folder: Path, error: OSError) -> CorridorKeyError:
-    reason = (error.strerror or str(error)).lower()
-    if error.errno in _TRY_AGAIN:
-        return ResourceError(f"{folder} could not be written: {reason}; free space and try again.")
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return InputError(f"{folder} cannot be changed: {reason}; {_way_in(folder)}.")
-    return InputError(f"{folder} cannot be used: {reason}; choose another folder with --to.")
-
-
-def _way_in(folder: Path) -> str:
-    if sys.platform == "win32":
-        return "close all hosts and run this as administrator, or choose a folder of yours with --to"
-    instead = "leave out --system" if folder == system_folder() else "choose a folder of yours with --to"
-    return f"run `sudo $(command -v ckey)` with the same words, or {instead}"

@@ -69,11 +69,16 @@ def test_the_installed_command_keys(binaries: Path, tmp_path: Path) -> None:
     assert "Traceback" not in keyed.stderr
 
 
-def test_the_wheel_carries_what_hosts_load(wheel: Path, natives: Path) -> None:
-    """One wheel for every system, with every file of the bundle and every library as they were built."""
+def test_the_wheel_carries_what_hosts_load(root: Path, wheel: Path, natives: Path) -> None:
+    """One wheel for every system: every file of the bundle and every library as they were built, and the fuse."""
     assert wheel.name.endswith("-py3-none-any.whl")
     built = {path.relative_to(natives).as_posix(): path for path in natives.rglob("*") if path.is_file()}
     del built["stamp"]
+    fuse = root / "resolve_fuse"
+    built |= {
+        f"fuse/{path.relative_to(fuse).as_posix()}": path for end in ("fuse", "lua") for path in fuse.rglob(f"*.{end}")
+    }
+    assert "fuse/CorridorKey.fuse" in built
     with zipfile.ZipFile(wheel) as archive:
         hosts = {
             name.partition("hosts/")[2]: name for name in archive.namelist() if "corridorkey_server/hosts/" in name
@@ -99,6 +104,24 @@ def test_the_installed_command_installs_the_plug_in_offline(binaries: Path, tmp_
     script = [binaries / "python", "-c", "import socket; socket.socket()"]
     refused = subprocess.run(script, env=offline, capture_output=True, text=True, check=False)
     assert refused.stderr.endswith("OSError: there is no network\n")
+
+
+@pytest.mark.timeout(900)
+def test_the_installed_command_installs_the_fuse_offline(binaries: Path, tmp_path: Path) -> None:
+    """From the wheel alone and without a network: fuse, modules and a library that loads, and all gone again."""
+    (tmp_path / "sitecustomize.py").write_text(NO_NETWORK)
+    offline = {"PYTHONPATH": str(tmp_path), "CKEY_RUNTIME": str(tmp_path / "run")}
+    to = ("--to", str(tmp_path / "Fusion"))
+    installed = run(binaries, tmp_path, "install", "fuse", *to, **offline)
+    assert installed.returncode == 0, installed.stderr
+    fuse = tmp_path / "Fusion" / "Fuses" / "CorridorKey"
+    assert (fuse / "CorridorKey.fuse").is_file()
+    assert (fuse / "ckey.path").read_text() == f"{binaries / 'ckey'}\n"
+    assert (tmp_path / "Fusion" / "Modules" / "Lua" / "corridorkey_params.lua").is_file()
+    machine = "aarch64" if platform.machine() == "aarch64" else "x86_64"
+    assert ctypes.CDLL(str(fuse / f"linux-{machine}" / "libcorridorkey.so")).ck_version() == 1
+    assert run(binaries, tmp_path, "uninstall", "fuse", *to, **offline).returncode == 0
+    assert not [path for path in (tmp_path / "Fusion").rglob("*") if path.is_file()]
 
 
 @pytest.mark.timeout(900)

@@ -8,7 +8,15 @@ import pytest
 
 from commands import loaded_by
 from corridorkey_models.errors import InputError
-from corridorkey_server.host_files import BUNDLE, find_bundle, find_library, system_name
+from corridorkey_server.host_files import (
+    BUNDLE,
+    FUSE,
+    find_bundle,
+    find_fuse,
+    find_libraries,
+    find_library,
+    system_name,
+)
 
 LIBRARY = "lib/linux-x86_64/libcorridorkey.so"
 
@@ -43,6 +51,7 @@ def test_a_checkout_has_what_make_built(checkout: Path) -> None:
     put(native)
     assert find_bundle(checkout) == native / BUNDLE
     assert find_library(checkout, "linux-x86_64") == native / LIBRARY
+    assert find_libraries(checkout) == native / "lib"
 
 
 def test_an_installation_has_what_the_wheel_brought(installed: Path) -> None:
@@ -50,11 +59,24 @@ def test_an_installation_has_what_the_wheel_brought(installed: Path) -> None:
     put(installed / "hosts")
     assert find_bundle(installed) == installed / "hosts" / BUNDLE
     assert find_library(installed, "linux-x86_64") == installed / "hosts" / LIBRARY
+    assert find_libraries(installed) == installed / "hosts" / "lib"
+
+
+def test_the_fuse_is_found(checkout: Path, installed: Path) -> None:
+    """In a checkout it is a source and needs no building; in an installation it lies with the rest."""
+    for package, folder in ((checkout, checkout.parent.parent / "resolve_fuse"), (installed, installed / "hosts/fuse")):
+        folder.mkdir(parents=True)
+        with pytest.raises(
+            InputError, match=r"this (checkout|installation) lacks .*; (restore it|install .* again)\.$"
+        ):
+            find_fuse(package)
+        (folder / FUSE).touch()
+        assert find_fuse(package) == folder
 
 
 def test_what_is_missing_is_told_with_the_way_to_get_it(checkout: Path, installed: Path) -> None:
     """A checkout is to be built, an installation to be repaired."""
-    for find in (find_bundle, find_library):
+    for find in (find_bundle, find_library, find_libraries):
         with pytest.raises(InputError, match=r"^this checkout has no built plug-in; run `make ofx`\.$"):
             find(checkout)
         with pytest.raises(
@@ -94,10 +116,13 @@ def test_this_checkout_is_complete(natives: Path) -> None:
     """What `make ofx` built is what the package finds, for this machine."""
     assert find_bundle() == natives / BUNDLE
     assert find_library().is_relative_to(natives)
+    assert find_libraries() == natives / "lib"
+    assert (find_fuse() / "Modules" / "Lua" / "corridorkey_params.lua").is_file()
 
 
 def test_installing_loads_nothing_heavy(natives: Path, runtime: Path, tmp_path: Path) -> None:
     """`ckey install` and `ckey uninstall` do not wait for torch or numpy."""
     assert natives.is_dir()
-    assert loaded_by(runtime, "install", "ofx", "--to", tmp_path) == (0, set())
-    assert loaded_by(runtime, "uninstall", "ofx", "--to", tmp_path) == (0, set())
+    for command in ("install", "uninstall"):
+        for what in ("ofx", "fuse"):
+            assert loaded_by(runtime, command, what, "--to", tmp_path) == (0, set())

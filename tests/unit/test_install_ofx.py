@@ -17,18 +17,10 @@ import pytest
 from commands import CKEY, ckey
 from corridorkey_models import __version__
 from corridorkey_models.errors import InputError, ResourceError
-from corridorkey_server import install_ofx
+from corridorkey_server import install_files, install_ofx
 from corridorkey_server.host_files import BUNDLE
-from corridorkey_server.install_ofx import (
-    IDENTIFIER,
-    explain,
-    find_command,
-    find_installed,
-    install,
-    system_folder,
-    uninstall,
-    user_folder,
-)
+from corridorkey_server.install_files import IDENTIFIER
+from corridorkey_server.install_ofx import explain, find_installed, install, system_folder, uninstall, user_folder
 
 COMMAND = Path("/opt/ckey/bin/ckey")
 BINARY = "Contents/Linux-x86-64/CorridorKey.ofx"
@@ -185,7 +177,7 @@ def test_what_a_killed_process_left_is_swept(first: Path, plugins: Path, monkeyp
     (left / "file").touch()
     install(first, plugins, COMMAND)
     assert left.is_dir()
-    monkeypatch.setattr(install_ofx, "_STALE", -1.0)
+    monkeypatch.setattr(install_files, "_STALE", -1.0)
     install(first, plugins, COMMAND)
     assert names(plugins) == [BUNDLE]
 
@@ -270,28 +262,6 @@ def test_without_rights_the_way_in_is_told(first: Path, plugins: Path) -> None:
         way = "run `sudo $(command -v ckey)` with the same words, or choose a folder of yours with --to."
         assert ran.stdout == f"{folder / 'Plugins'} cannot be changed: permission denied; {way}\n" * 2
         assert contents(folder / "Plugins") == contents(plugins)
-
-
-def test_the_command_is_found(tmp_path: Path) -> None:
-    """What was called, if that is `ckey`, else the one beside Python; a file that cannot be run is none."""
-    for folder in ("user", "python"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "ckey").touch(mode=0o755)
-    called, beside = tmp_path / "user" / "ckey", tmp_path / "python" / "ckey"
-    interpreter = str(tmp_path / "python" / "python3")
-    assert find_command(str(called), interpreter) == called
-    assert find_command("/somewhere/cli.py", interpreter) == beside
-    assert find_command("-c", interpreter) == beside
-    beside.chmod(0o644)
-    with pytest.raises(InputError, match=r"^there is no ckey beside .*python3; install corridorkey-comp with pip\.$"):
-        find_command("-c", interpreter)
-
-
-def test_a_command_called_by_a_relative_path_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is written down is a full path."""
-    (tmp_path / "ckey").touch(mode=0o755)
-    monkeypatch.chdir(tmp_path)
-    assert find_command("./ckey", "/nowhere/python3") == tmp_path / "ckey"
 
 
 def test_each_system_has_its_folders() -> None:
