@@ -10,6 +10,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 PAGE = HERE.parent.parent / "docs" / "performance.md"
 AREAS = {
+    "fuse": ("fuse.py",),
     "keyer": ("keyer_quality.py", "keyer_speed.py"),
     "network": ("network.py",),
     "ofx": ("ofx.py",),
@@ -17,6 +18,12 @@ AREAS = {
     "transport": ("transport.py",),
 }
 ABOUT = {
+    "fuse": "The fuse's Process with an RGBA plate and an RGBA hint, all three outputs, when keying costs nothing; the "
+    "worker leaves the out plane as it is. The host is the test suite's: how Fusion binds pixels to Lua, and whether "
+    "its JIT runs, is not known, so there are several. `jit`: Pixel and PixPtr are C, called by FFI, two workers; "
+    "`jit_one_worker`: one; `jit_table`: they are plain Lua; `jit_fast`: the memory of images is known "
+    "(`CKEY_FUSE_FAST=1`); `no_jit`: as `jit`, in LuaJIT's interpreter. `over_memcpy`: against a warm copy between two "
+    "planes of the same size; a frame is five such passes.",
     "keyer": "The procedural keyer against classical keys on the synthetic shots, and the time before and after the "
     "network. A ratio above 1 is how many times smaller our error is, but for `dtssd`, where ours is above the line.",
     "network": "CorridorKey's network on the CPU in fp32, one frame, made-up weights.",

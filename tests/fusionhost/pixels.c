@@ -25,9 +25,10 @@ typedef struct {
     int32_t unwritable;  // the fault of whoever writes one, -1 if there is none
 } fusion_image;
 
-// A PixPtr.
+// A PixPtr. Between `at` and `end` are pixels that need no further look: RGBA of float32, within the data window.
 typedef struct {
     fusion_image *image;
+    unsigned char *at, *end, *writable_end;
     unsigned char *row; // of the pixel at `left`; NULL outside the data window
     int32_t x, y, placed;
 } fusion_pointer;
@@ -124,6 +125,11 @@ static unsigned char *reach(fusion_pointer *pointer, const fusion_pixel *pixel, 
     return NULL;
 }
 
+static int is_plain(const fusion_pointer *pointer) {
+    const fusion_image *image = pointer->image;
+    return image->depth == 8 && pointer->row && pointer->x >= image->left && pointer->x < image->right;
+}
+
 void fusion_goto(fusion_pointer *pointer, int x, int y) {
     const fusion_image *image = pointer->image;
     int inside = image->unusable < 0 && y >= image->bottom && y < image->top;
@@ -131,26 +137,56 @@ void fusion_goto(fusion_pointer *pointer, int x, int y) {
     pointer->x = x;
     pointer->y = y;
     pointer->placed = 1;
+    pointer->at = pointer->end = pointer->writable_end = NULL;
+    if (!is_plain(pointer))
+        return;
+    pointer->at = pointer->row + (int64_t)(x - image->left) * 16;
+    pointer->end = pointer->row + (int64_t)(image->right - image->left) * 16;
+    pointer->writable_end = image->unwritable < 0 ? pointer->end : NULL;
+}
+
+// Go on by a pixel that was not plain.
+static void step(fusion_pointer *pointer) {
+    pointer->x++;
+    if (pointer->at)
+        pointer->at += 16;
 }
 
 void fusion_next(fusion_pointer *pointer) {
-    pointer->x++;
+    step(pointer);
 }
 
-void fusion_get_next(fusion_pointer *pointer, fusion_pixel *pixel) {
+static void get_checked(fusion_pointer *pointer, fusion_pixel *pixel) {
     const unsigned char *at = reach(pointer, pixel, 0);
     if (at)
         read_pixel(pointer->image, at, pixel);
+    step(pointer);
+}
+
+static void set_checked(fusion_pointer *pointer, const fusion_pixel *pixel) {
+    unsigned char *at = reach(pointer, pixel, 1);
+    if (at)
+        write_pixel(pointer->image, at, pixel);
+    step(pointer);
+}
+
+void fusion_get_next(fusion_pointer *pointer, fusion_pixel *pixel) {
+    if (!pixel || pointer->at >= pointer->end) {
+        get_checked(pointer, pixel);
+        return;
+    }
+    memcpy(pixel, pointer->at, 16);
+    pointer->at += 16;
     pointer->x++;
 }
 
 void fusion_set_next(fusion_pointer *pointer, const fusion_pixel *pixel) {
-    unsigned char *at = reach(pointer, pixel, 1);
-    if (at && pointer->image->depth == 8) {
-        memcpy(at, pixel, 16);
-    } else if (at) {
-        write_pixel(pointer->image, at, pixel);
+    if (!pixel || pointer->at >= pointer->writable_end) {
+        set_checked(pointer, pixel);
+        return;
     }
+    memcpy(pointer->at, pixel, 16);
+    pointer->at += 16;
     pointer->x++;
 }
 

@@ -7,7 +7,11 @@ local ffi = require("ffi")
 ffi.cdef([[
 typedef struct { float R, G, B, A; } fusion_pixel;
 typedef struct fusion_image fusion_image;
-typedef struct { fusion_image *image; unsigned char *row; int32_t x, y, placed; } fusion_pointer;
+typedef struct {
+    fusion_image *image;
+    unsigned char *at, *end, *writable_end, *row;
+    int32_t x, y, placed;
+} fusion_pointer;
 void fusion_goto(fusion_pointer *, int, int);
 void fusion_next(fusion_pointer *);
 void fusion_get_next(fusion_pointer *, fusion_pixel *);

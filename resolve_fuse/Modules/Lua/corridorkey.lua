@@ -205,10 +205,12 @@ end
 -- Copy plate, hint and mattes into the slot.
 local function fill(shot)
     local host, ffi, given = shot.host, session.ffi, plane_of(shot, CK.CK_PLANE_IN)
-    pixels.take_plate(host, ffi, host.to_float(shot.plate), given)
+    local plate = host.to_float(shot.plate)
     if shot.hint then
-        local hint = host.to_float(shot.hint)
-        shot.channel = pixels.take_matte(host, ffi, hint, shot.values.hint_channel, given, 4, 3)
+        local hint, channel = host.to_float(shot.hint), shot.values.hint_channel
+        shot.channel = pixels.take_plate_with_hint(host, ffi, plate, hint, channel, given)
+    else
+        pixels.take_plate(host, ffi, plate, given)
     end
     for _, matte in ipairs(MATTES) do
         local image = shot.images[matte.name]
@@ -271,19 +273,12 @@ end
 
 -- Return the images that come out.
 local function show(shot)
+    local host, ffi, view = shot.host, session.ffi, shot.values.output
     local out, hint = plane_of(shot, CK.CK_PLANE_OUT), session.lib.ck_plane(shot.frame, CK.CK_PLANE_HINT)
-    pixels.trim(session.ffi, shot.plate, out)
-    local function image_of(view)
-        return pixels.show(shot.host, session.ffi, shot.plate, view, out, hint, is_linear(shot.values))
-    end
-    local view = shot.values.output
-    local made = {
-        foreground = image_of("foreground"),
-        matte = image_of("matte"),
-        output = view == "plate" and shot.host.copy(shot.plate) or image_of(view),
-    }
-    shot.host.set_progress(1)
-    return made
+    pixels.trim(ffi, shot.plate, out)
+    local shown, foreground, matte = pixels.show(host, ffi, shot.plate, view, out, hint, is_linear(shot.values))
+    host.set_progress(1)
+    return { output = shown or host.copy(shot.plate), foreground = foreground, matte = matte }
 end
 
 local function hint_in_words(shot)

@@ -9,8 +9,8 @@ local rows = require("corridorkey_rows")
 local pixels = {}
 
 local CHANNELS = { red = "R", green = "G", blue = "B", alpha = "A" }
-local FIRST_BAND = 16 -- rows by which it is seen whether the workers do anything
-local BANDS = 8       -- between which a pass can be stopped
+local FIRST_BAND = 16    -- rows by which it is seen whether the workers do anything, and how fast
+local BAND_SECONDS = 0.2 -- of all processors together; a pass can be stopped between two bands
 local ONE_CHANNEL = 4 -- images of this depth and below have nothing but alpha
 
 -- Whether the host's workers do their rows, as far as this state knows.
@@ -46,8 +46,8 @@ function pixels.is_partial(image)
     return left > 0 or bottom > 0 or right < image.Width or top < image.Height
 end
 
--- Run functions in this state as a worker does: in an environment of their own.
-local function run_here(pass, first, last, is_done)
+-- Do those of rows first to last that are not done in this state, as a worker does: in an environment of their own.
+local function run_here(pass, first, last)
     local environment = setmetatable({}, { __index = _G })
     for name, value in pairs(pass.given) do
         environment[name] = value
@@ -60,61 +60,76 @@ local function run_here(pass, first, last, is_done)
     own(pass.begin)()
     local row = own(pass.row)
     for index = 0, last - first do
-        if not is_done(first + index) then
+        if pass.marks[first + index] == 0 then
             row(index)
         end
     end
 end
 
+-- Return how many of rows first to last were done.
+local function count_done(marks, first, last)
+    local count = 0
+    for y = first, last do
+        count = count + (marks[y] ~= 0 and 1 or 0)
+    end
+    return count
+end
+
 -- Do rows first to last: in the workers, then what they left undone here.
 local function run_band(pass, first, last)
-    local function is_done(y)
-        return pass.marks[y] ~= 0
-    end
-    local done_there = false
+    local wanted, count = last - first + 1, 0
     if known.workers then
         pass.given.first = first
-        pcall(pass.host.run, pass.begin, pass.given, last - first + 1, pass.row)
-        for y = first, last do
-            done_there = done_there or is_done(y)
-        end
-        known.workers = done_there
+        pcall(pass.host.run, pass.begin, pass.given, wanted, pass.row)
+        count = count_done(pass.marks, first, last)
+        known.workers = count > 0
     end
-    run_here(pass, first, last, is_done)
-    for y = first, last do
-        if not is_done(y) then
-            error(("row %d of an image was not done"):format(y))
-        end
+    if count < wanted then
+        run_here(pass, first, last)
+        count = count_done(pass.marks, first, last)
+    end
+    if count < wanted then
+        error("some rows of an image were not done")
     end
 end
 
 -- Do rows bottom to top - 1 of a pass in bands; throws STOPPED between two of them.
 local function run(pass, bottom, top)
-    local size = math.max(FIRST_BAND, math.ceil((top - bottom) / BANDS))
-    local first, last = bottom, math.min(bottom + FIRST_BAND, top) - 1
+    local first, size = bottom, FIRST_BAND
     while first < top do
         if pass.host.is_stopped() then
             error(pixels.STOPPED, 0)
         end
+        local last, begun = math.min(first + size, top) - 1, os.clock()
         run_band(pass, first, last)
-        first, last = last + 1, math.min(last + size, top - 1)
+        local speed = (last - first + 1) / math.max(os.clock() - begun, 1e-6)
+        first, size = last + 1, math.max(FIRST_BAND, math.floor(BAND_SECONDS * speed))
     end
 end
 
--- Return a pass of one row function between an image and a plane.
+-- Give a pass its images: by where they lie, if that is known of all, else as they are.
+-- Returns the function that its workers begin with.
+local function give_images(host, ffi, images, given)
+    local begin = rows.begin_at_address
+    given.pictures = #images
+    for index, image in ipairs(images) do
+        local suffix = index > 1 and "_" .. index or ""
+        local scan, stride = memory.find(host, ffi, image)
+        begin = scan and begin or rows.begin
+        given["picture" .. suffix], given["scan" .. suffix], given["stride" .. suffix] = image, scan, stride
+    end
+    return begin
+end
+
+-- Return a pass of one row function between images of one size and a plane.
 -- given: more of what `corridorkey_rows` wants. step: channels of the plane. offset: its channel.
-local function new_pass(host, ffi, image, plane, step, offset, row, given)
-    local marks = ffi.new("uint8_t[?]", image.Height)
+local function new_pass(host, ffi, images, plane, step, offset, row, given)
+    local width, height = images[1].Width, images[1].Height
+    local marks = ffi.new("uint8_t[?]", height)
     given.address = address_of(ffi, plane + offset)
     given.marks, given.step = address_of(ffi, marks), step
-    given.height, given.length = image.Height, step * image.Width
-    local scan, stride = memory.find(host, ffi, image)
-    if scan then
-        given.scan, given.stride = scan, stride
-    else
-        given.picture = image
-    end
-    local begin = scan and rows.begin_at_address or rows.begin
+    given.height, given.length = height, step * width
+    local begin = give_images(host, ffi, images, given)
     return { host = host, ffi = ffi, begin = begin, row = row, given = given, marks = marks }
 end
 
@@ -146,23 +161,20 @@ local function clear_outside(ffi, image, plane, step, offset, channels)
     end
 end
 
-local function take(host, ffi, image, plane, step, offset, row, given)
-    local left, bottom, right, top = window_of(image)
+local function take(host, ffi, images, plane, step, offset, row, given)
+    local left, bottom, right, top = window_of(images[1])
     given.left, given.count = left, right - left
-    local pass = new_pass(host, ffi, image, plane, step, offset, row, given)
+    local pass = new_pass(host, ffi, images, plane, step, offset, row, given)
     run(pass, bottom, top)
     return pass
-end
-
--- Copy an RGBA float32 image to a plane of four channels; 0 where the image has no pixels.
-function pixels.take_plate(host, ffi, image, plane)
-    clear_outside(ffi, image, plane, 4, 0, 4)
-    take(host, ffi, image, plane, 4, 0, rows.take, {})
 end
 
 -- Whether a matte was saved as a grey picture with a solid alpha, by the marks of `take_alpha`.
 local function is_opaque_matte(image, marks)
     local is_varied = false
+    if pixels.is_partial(image) then
+        return false
+    end
     for y = 0, image.Height - 1 do
         if marks[y] % 4 < 2 then
             return false
@@ -182,40 +194,82 @@ function pixels.take_matte(host, ffi, image, channel, plane, step, offset)
         channel = "alpha"
     end
     if channel == "luminance" then
-        take(host, ffi, image, plane, step, offset, rows.take_luminance, {})
+        take(host, ffi, { image }, plane, step, offset, rows.take_luminance, {})
         return channel
     end
     if channel == "auto" then
-        local pass = take(host, ffi, image, plane, step, offset, rows.take_alpha, {})
-        channel = "alpha"
-        if pixels.is_partial(image) or not is_opaque_matte(image, pass.marks) then
-            return channel
+        local pass = take(host, ffi, { image }, plane, step, offset, rows.take_alpha, {})
+        if not is_opaque_matte(image, pass.marks) then
+            return "alpha"
         end
         channel = "red"
     end
-    take(host, ffi, image, plane, step, offset, rows.take_channel, { channel = CHANNELS[channel] })
+    take(host, ffi, { image }, plane, step, offset, rows.take_channel, { channel = CHANNELS[channel] })
     return channel
 end
 
--- Return a new image with what a view shows.
--- like: the plate. view: premultiplied, foreground, matte, hint or checker. out, hint: the planes of the result.
--- is_linear: whether the foreground is in a linear space, for the checkerboard.
-function pixels.show(host, ffi, like, view, out, hint, is_linear)
-    local image = host.new_image(like)
-    local given, row = {}, rows["give_" .. view]
-    local plane, step, offset = out, 4, 0
-    if view == "matte" then
-        row, offset = rows.give_channel, 3
-    elseif view == "hint" then
-        row, plane, step = rows.give_channel, hint, 1
-    elseif view == "checker" then
-        -- 64 pixels at a width of 1920, at least 4; greys of 0.15 and 0.55 in sRGB's encoding, and their linear light.
-        local greys = ffi.new("float[2]", is_linear and { 0.01960665, 0.26327342 } or { 0.15, 0.55 })
-        given.even, given.odd = greys[0], greys[1]
-        given.square = math.max(4, pixels.round_to_even(image.Width / 30))
+-- Copy an RGBA float32 image to a plane of four channels; 0 where the image has no pixels.
+function pixels.take_plate(host, ffi, image, plane)
+    clear_outside(ffi, image, plane, 4, 0, 4)
+    take(host, ffi, { image }, plane, 4, 0, rows.take, {})
+end
+
+-- The same, with the matte of a second image in alpha; the two are read at once where that can be.
+-- channel: as for `take_matte`. Returns the channel that was taken.
+function pixels.take_plate_with_hint(host, ffi, image, hint, channel, plane)
+    local is_together = channel ~= "luminance" and not pixels.is_partial(image) and not pixels.is_partial(hint)
+    if not is_together then
+        pixels.take_plate(host, ffi, image, plane)
+        return pixels.take_matte(host, ffi, hint, channel, plane, 4, 3)
     end
-    run(new_pass(host, ffi, image, plane, step, offset, row, given), 0, image.Height)
-    return image
+    if hint.Depth <= ONE_CHANNEL then
+        channel = "alpha"
+    end
+    if channel ~= "auto" then
+        local given = { channel = CHANNELS[channel] }
+        take(host, ffi, { image, hint }, plane, 4, 0, rows.take_with_channel, given)
+        return channel
+    end
+    local pass = take(host, ffi, { image, hint }, plane, 4, 0, rows.take_with_alpha, {})
+    if not is_opaque_matte(hint, pass.marks) then
+        return "alpha"
+    end
+    return pixels.take_matte(host, ffi, hint, "red", plane, 4, 3)
+end
+
+local function give(host, ffi, images, plane, step, offset, row, given)
+    run(new_pass(host, ffi, images, plane, step, offset, row, given or {}), 0, images[1].Height)
+end
+
+-- 64 pixels at a width of 1920, at least 4; greys of 0.15 and 0.55 in sRGB's encoding, and their linear light.
+local function checker(ffi, width, is_linear)
+    local greys = ffi.new("float[2]", is_linear and { 0.01960665, 0.26327342 } or { 0.15, 0.55 })
+    return { even = greys[0], odd = greys[1], square = math.max(4, pixels.round_to_even(width / 30)) }
+end
+
+-- Return a result as images: what the view shows, the straight foreground with the matte in alpha, and the matte in all
+-- four channels.
+-- plate: what they are like. view: as the parameter output, but for plate, of which nil is returned.
+-- out, hint: the planes of the result. is_linear: whether the foreground is in a linear space, for the checkerboard.
+function pixels.show(host, ffi, plate, view, out, hint, is_linear)
+    local foreground, matte = host.new_image(plate), host.new_image(plate)
+    local shown = view ~= "plate" and host.new_image(plate) or nil
+    if view == "premultiplied" then
+        give(host, ffi, { shown, foreground, matte }, out, 4, 0, rows.give_all)
+        return shown, foreground, matte
+    end
+    give(host, ffi, { foreground }, out, 4, 0, rows.give_foreground)
+    give(host, ffi, { matte }, out, 4, 3, rows.give_channel)
+    if view == "foreground" then
+        give(host, ffi, { shown }, out, 4, 0, rows.give_foreground)
+    elseif view == "matte" then
+        give(host, ffi, { shown }, out, 4, 3, rows.give_channel)
+    elseif view == "hint" then
+        give(host, ffi, { shown }, hint, 1, 0, rows.give_channel)
+    elseif view == "checker" then
+        give(host, ffi, { shown }, out, 4, 0, rows.give_checker, checker(ffi, plate.Width, is_linear))
+    end
+    return shown, foreground, matte
 end
 
 -- Return the next whole number; of a half, the even one.

@@ -4,31 +4,42 @@
 -- (numbers, strings and images) or a `begin` makes, and none calls another.
 --
 -- Given to all: address of the plane, marks (address of a byte for each row of the image), height of the plane and its
--- length of a row in floats; first, the image's row that is index 0. Rows of images go up, rows of planes go down: that
--- the copy turns them round is the only flip there is. A row that is done is marked; what is not marked was not done.
--- luacheck: globals picture scan stride pixel pointer plane done ffi
+-- length of a row in floats; pictures, how many images; first, the images' row that is index 0. Rows of images go up,
+-- rows of planes go down: that the copy turns them round is the only flip there is. A row that is done is marked; what
+-- is not marked was not done.
+-- luacheck: globals pictures picture picture_2 picture_3 scan scan_2 scan_3 stride stride_2 stride_3 ffi
+-- luacheck: globals pixel pixel_2 pixel_3 pointer pointer_2 pointer_3 plane done
 -- luacheck: globals address marks height length first left count step channel square even odd
 -- luacheck: read_globals Pixel PixPtr
 local rows = {}
 
 -- For images that Fusion's own pointers walk through. Where a worker lacks what it takes, `done` stays false.
--- picture: the image.
+-- picture, picture_2, picture_3: as many images as `pictures` says.
 function rows.begin()
     done = false
     local has_module, module = pcall(require, "ffi")
     local bind = ffi or (has_module and module)
-    local has_pixel, made = pcall(Pixel)
-    local has_pointer, walk = pcall(PixPtr, picture, made)
-    if not (bind and has_pixel and has_pointer) then
+    local function walk(image)
+        local value = Pixel()
+        return value, PixPtr(image, value)
+    end
+    local can_walk = pcall(walk, picture)
+    if not (bind and can_walk) then
         return
     end
-    pixel, pointer = made, walk
+    pixel, pointer = walk(picture)
+    if pictures > 1 then
+        pixel_2, pointer_2 = walk(picture_2)
+    end
+    if pictures > 2 then
+        pixel_3, pointer_3 = walk(picture_3)
+    end
     plane = bind.cast("float *", address)
     done = bind.cast("uint8_t *", marks)
 end
 
 -- For RGBA float32 images whose memory is known; the pointers are as Fusion's.
--- scan: address of row 0. stride: bytes from a row to the one above it.
+-- scan, scan_2, scan_3: addresses of their rows 0. stride, ...: bytes from a row to the one above it.
 function rows.begin_at_address()
     done = false
     local has_module, module = pcall(require, "ffi")
@@ -55,8 +66,17 @@ function rows.begin_at_address()
         struct corridorkey_walk { char *base; ptrdiff_t stride; float *at; };
     ]])
     pcall(bind.metatype, "struct corridorkey_walk", { __index = methods })
-    pixel = bind.new("struct corridorkey_pixel")
-    pointer = bind.new("struct corridorkey_walk", bind.cast("char *", scan), stride)
+    local function walk(base, bytes)
+        local made = bind.new("struct corridorkey_walk", bind.cast("char *", base), bytes)
+        return bind.new("struct corridorkey_pixel"), made
+    end
+    pixel, pointer = walk(scan, stride)
+    if pictures > 1 then
+        pixel_2, pointer_2 = walk(scan_2, stride_2)
+    end
+    if pictures > 2 then
+        pixel_3, pointer_3 = walk(scan_3, stride_3)
+    end
     plane = bind.cast("float *", address)
     done = bind.cast("uint8_t *", marks)
 end
@@ -75,6 +95,50 @@ function rows.take(index)
         row[at], row[at + 1], row[at + 2], row[at + 3] = value.R, value.G, value.B, value.A
     end
     done[y] = 1
+end
+
+-- Color of an image to a plane, with one channel of a second image as alpha: plate and hint at once.
+-- channel: R, G, B or A.
+function rows.take_with_channel(index)
+    if not done then
+        return
+    end
+    local y, from, value, name, hint, hinted = first + index, pointer, pixel, channel, pointer_2, pixel_2
+    local row = plane + (height - 1 - y) * length
+    from:GotoXY(left, y)
+    hint:GotoXY(left, y)
+    for at = 4 * left, 4 * (left + count) - 1, 4 do
+        from:GetNextPixel(value)
+        hint:GetNextPixel(hinted)
+        row[at], row[at + 1], row[at + 2], row[at + 3] = value.R, value.G, value.B, hinted[name]
+    end
+    done[y] = 1
+end
+
+-- The same with the second image's alpha. The mark tells of its row, as in `take_alpha`.
+function rows.take_with_alpha(index)
+    if not done then
+        return
+    end
+    local y, from, value, hint, hinted = first + index, pointer, pixel, pointer_2, pixel_2
+    local row = plane + (height - 1 - y) * length
+    local at, stop, is_solid, is_varied = 4 * left, 4 * (left + count), true, false
+    from:GotoXY(left, y)
+    hint:GotoXY(left, y)
+    while is_solid and at < stop do
+        from:GetNextPixel(value)
+        hint:GetNextPixel(hinted)
+        row[at], row[at + 1], row[at + 2], row[at + 3] = value.R, value.G, value.B, hinted.A
+        at = at + 4
+        is_solid = hinted.A == 1 and hinted.R == hinted.G and hinted.R == hinted.B
+        is_varied = is_varied or hinted.R ~= 1
+    end
+    for rest = at, stop - 1, 4 do
+        from:GetNextPixel(value)
+        hint:GetNextPixel(hinted)
+        row[rest], row[rest + 1], row[rest + 2], row[rest + 3] = value.R, value.G, value.B, hinted.A
+    end
+    done[y] = 1 + (is_solid and 2 or 0) + (is_solid and is_varied and 4 or 0)
 end
 
 -- One channel of an image to one of a plane.
@@ -135,18 +199,25 @@ function rows.take_luminance(index)
     done[y] = 1
 end
 
--- Foreground multiplied by the matte, and the matte.
-function rows.give_premultiplied(index)
+-- A result as its three images at once: the foreground multiplied by the matte, the straight foreground, and the matte.
+function rows.give_all(index)
     if not done then
         return
     end
-    local y, to, value = first + index, pointer, pixel
+    local y, to, to_2, to_3 = first + index, pointer, pointer_2, pointer_3
+    local value, value_2, value_3 = pixel, pixel_2, pixel_3
     local row = plane + (height - 1 - y) * length
     to:GotoXY(0, y)
+    to_2:GotoXY(0, y)
+    to_3:GotoXY(0, y)
     for at = 0, length - 1, 4 do
-        local matte = row[at + 3]
-        value.R, value.G, value.B, value.A = row[at] * matte, row[at + 1] * matte, row[at + 2] * matte, matte
+        local red, green, blue, matte = row[at], row[at + 1], row[at + 2], row[at + 3]
+        value.R, value.G, value.B, value.A = red * matte, green * matte, blue * matte, matte
+        value_2.R, value_2.G, value_2.B, value_2.A = red, green, blue, matte
+        value_3.R, value_3.G, value_3.B, value_3.A = matte, matte, matte, matte
         to:SetNextPixel(value)
+        to_2:SetNextPixel(value_2)
+        to_3:SetNextPixel(value_3)
     end
     done[y] = 1
 end
