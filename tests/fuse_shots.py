@@ -1,4 +1,4 @@
-"""What tests of the fuse process: the tool in a stand-in for Fusion, pictures as comps wire them, and what comes back."""
+"""What tests of the fuse share: the tool in a stand-in for Fusion, pictures as comps wire them, what comes back."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

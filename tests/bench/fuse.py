@@ -1,8 +1,8 @@
 """What a frame costs in the fuse when its keying costs nothing: its Process, beside a plain memory copy.
 
 The fuse and the client library are the product's, the daemon is, its worker leaves the out plane as it is
-(`echo_worker`). Fusion is the test suite's, with warm images; it stands in for a part of Fusion that nobody knows: how pixels
-are bound to Lua. `pointer` binds them as C functions called by FFI, `table` as plain Lua; both with two workers.
+(`echo_worker`). Fusion is the test suite's, with warm images. How Fusion binds pixels to Lua nobody knows: `pointer`
+binds them as C functions called by FFI, `table` as plain Lua; both have two workers.
 """
 
 import os

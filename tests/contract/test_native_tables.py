@@ -152,7 +152,8 @@ def render_lua(params: Sequence[Param]) -> str:
 
 
 def _lua_row(param: Param) -> str:
-    return "        {\n" + "".join(f"            {name} = {value},\n" for name, value in _lua_fields(param)) + "        },\n"
+    fields = "".join(f"            {name} = {value},\n" for name, value in _lua_fields(param))
+    return f"        {{\n{fields}        }},\n"
 
 
 def _lua_fields(param: Param) -> Iterator[tuple[str, str]]:

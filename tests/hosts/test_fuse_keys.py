@@ -52,7 +52,7 @@ def test_each_way_to_wire_a_hint(way: str, size: tuple[int, int], keying: Client
     assert_keyed(result, keying.key(plate, hint, PARAMS))
 
 
-@pytest.mark.parametrize("channel", [row for row in ROWS if row.name == "hint_channel"][0].choices)
+@pytest.mark.parametrize("channel", next(row for row in ROWS if row.name == "hint_channel").choices)
 def test_each_channel_of_a_hint(channel: str, keying: Client) -> None:
     """The channel that the artist chose is taken, as the Python client takes it."""
     plate, hint = shot(ODD)

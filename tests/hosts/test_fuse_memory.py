@@ -1,0 +1,103 @@
+"""The way past Fusion's pointers: off unless asked for, and used only where Fusion's own pointers agree with it."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from lupa import luajit20, luajit21
+
+from corridorkey_server.client import Client
+from fuse_shots import FUSE, ODD, PARAMS, assert_keyed, check_good, opened, shot, wired
+from fusionhost import POINTER, SCAN_LINES, Kind, Picture
+from ofx_shots import grey, solid
+
+pytestmark = pytest.mark.usefixtures("client_library")
+
+layouts = pytest.mark.parametrize("kind", SCAN_LINES, ids=lambda kind: kind.label)
+KNOWN = ("bottom_up", "top_down")
+
+
+@pytest.fixture
+def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask for it."""
+    monkeypatch.setenv("CKEY_FUSE_FAST", "1")
+
+
+def without_pointers(kind: Kind) -> Kind:
+    """Return a kind whose PixPtr works in no worker, so that only memory is a way there."""
+    return replace(kind, label=f"{kind.label}-only", worker_ffi="broken")
+
+
+@layouts
+@pytest.mark.usefixtures("fast")
+def test_wherever_memory_lies_the_key_is_the_same(kind: Kind, keying: Client) -> None:
+    """Rows from below, from above, with gaps, in a table, or elsewhere: what is not understood is not used."""
+    plate, hint = shot(ODD)
+    mattes = {"SolidMatte": Picture(grey(hint[::-1] * 0.5)), "GarbageMatte": Picture(hint[:, ::-1] * 0.5)}
+    with opened(kind) as (_, tool):
+        plain = tool.process(wired(plate, hint))
+        masked = tool.process(wired(plate, hint) | mattes)
+    assert_keyed(plain, keying.key(plate, hint, PARAMS))
+    assert masked.lines == []
+
+
+@layouts
+@pytest.mark.usefixtures("fast", "echo")
+def test_it_is_used_where_it_is_understood(kind: Kind) -> None:
+    """Workers in which PixPtr fails are of use only with memory that is understood: then the status has no complaint."""
+    with opened(without_pointers(kind)) as (_, tool):
+        check_good(tool)
+        assert ("through one thread" not in tool.status) == (kind.scan_lines in KNOWN)
+
+
+@layouts
+@pytest.mark.usefixtures("echo")
+def test_it_is_off_unless_asked_for(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the variable, or with another value, memory is not looked at."""
+    for value in ("", "0", "yes"):
+        monkeypatch.setenv("CKEY_FUSE_FAST", value)
+        with opened(without_pointers(kind)) as (_, tool):
+            check_good(tool)
+            assert "through one thread" in tool.status
+
+
+TYPES = """
+    package.path, ffi, pictures = ..., require("ffi"), 3
+    local rows, memory = require("corridorkey_rows"), ffi.new("float[64]")
+    address = tonumber(ffi.cast("uintptr_t", memory))
+    marks, scan, scan_2, scan_3, stride, stride_2, stride_3 = address, address, address, address, 16, 16, 16
+    height, length, first, left, count, step, square, even, odd = 1, 4, 0, 0, 1, 4, 4, 0, 1
+    local function types()
+        return tonumber(ffi.typeof("struct { int one; }"))
+    end
+    local function work(times)
+        for _ = 1, times do
+            rows.begin_at_address()
+            rows.take_luminance(0)
+            rows.give_checker(0)
+            rows.give_all(0)
+        end
+    end
+    work(10)
+    local before = types()
+    work(2000)
+    return types() - before
+"""
+"""Runs what workers run, and returns how many types there are more in the end; asking takes two by itself."""
+
+
+@pytest.mark.parametrize("lua", [luajit20, luajit21], ids=["2.0", "2.1"])
+def test_a_lua_state_gathers_no_types(lua: Any) -> None:
+    """A state keeps C types for ever and holds 65536: a pass leaves none behind."""
+    assert lua.LuaRuntime().execute(TYPES, str(FUSE / "Modules" / "Lua" / "?.lua")) < 10
+
+
+@pytest.mark.usefixtures("fast")
+def test_values_that_are_no_numbers_arrive(keying: Client) -> None:
+    """NaN and infinities agree with themselves: a plate that has them at its corners is no stranger."""
+    plate, hint = shot(ODD)
+    plate[0, 0], plate[-1, -1] = np.nan, np.inf
+    with opened(replace(POINTER, scan_lines="bottom_up")) as (_, tool):
+        result = tool.process({"Input": Picture(solid(plate)), "AlphaHint": Picture(grey(hint))})
+    assert_keyed(result, keying.key(plate, hint, PARAMS))
