@@ -45,7 +45,7 @@ def test_wherever_memory_lies_the_key_is_the_same(kind: Kind, keying: Client) ->
 @layouts
 @pytest.mark.usefixtures("fast", "echo")
 def test_it_is_used_where_it_is_understood(kind: Kind) -> None:
-    """Workers in which PixPtr fails are of use only with memory that is understood: then the status has no complaint."""
+    """Workers in which PixPtr fails are of use only with memory that is understood; the status tells which it was."""
     with opened(without_pointers(kind)) as (_, tool):
         check_good(tool)
         assert ("through one thread" not in tool.status) == (kind.scan_lines in KNOWN)

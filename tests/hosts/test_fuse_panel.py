@@ -1,20 +1,25 @@
 """The fuse's panel and its buttons: what Fusion is told of the tool, and what happens when a button is pressed."""
 
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from commands import ckey
 from corridorkey_models.params import PARAMS as ROWS
 from corridorkey_models.params import Param, Params
 from corridorkey_server.client import Client
 from corridorkey_server.layout import Layout
 from corridorkey_server.protocol import Error, Key
 from corridorkey_server.wire import Message
-from daemons import EchoDaemon
+from daemons import EchoDaemon, eventually
 from fake_daemon import FakeDaemon, give, served
 from fuse_shots import FUSE, GOOD, ODD, SMALL, assert_keyed, check_good, opened, shot, wired
-from fusionhost import POINTER, Fusion
+from fusionhost import POINTER, Fusion, Tool
 from ofx_shots import LINEAR
 
 pytestmark = pytest.mark.usefixtures("client_library")
@@ -79,6 +84,59 @@ def test_check_daemon(echo: EchoDaemon) -> None:
         echo.process.wait()
         tool.press("CheckDaemon")
         assert "no CorridorKey daemon runs; start it" in tool.status
+
+
+@contextmanager
+def installed(folder: Path, command: str) -> Iterator[Tool]:
+    """Run the tool where an installation says which ckey there is."""
+    (folder / "CorridorKey").mkdir(parents=True)
+    (folder / "CorridorKey" / "ckey.path").write_text(f"{command}\n")
+    with Fusion(POINTER, FUSE / "Modules" / "Lua", folder) as fusion:
+        yield fusion.create(FUSE / "CorridorKey.fuse")
+
+
+@pytest.mark.timeout(60)
+def test_start_daemon(nowhere: Path, tmp_path: Path) -> None:
+    """The button starts the daemon of whoever installed, and the next frame is keyed."""
+    with installed(tmp_path / "Fuses", str(Path(sys.executable).with_name("ckey"))) as tool:
+        try:
+            tool.press("StartDaemon")
+            assert tool.status.startswith("The daemon is starting.")
+            eventually(lambda: is_up(tool), "the daemon answers")
+        finally:
+            assert ckey(nowhere, "stop", "--now").returncode == 0
+
+
+def is_up(tool: Tool) -> bool:
+    """Whether Check Daemon finds one."""
+    tool.press("CheckDaemon")
+    return tool.status.startswith("CorridorKey daemon ")
+
+
+def test_start_daemon_leaves_out_what_is_the_hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its path is called, ckey is run as from a terminal, and the host does not wait for it."""
+    program, said = tmp_path / 'it\'s "ckey" $HOME' / "ckey", tmp_path / "said"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\n{{ echo "$@"; env; }} > "{said}.part"; mv "{said}.part" "{said}"; exec sleep 5\n')
+    program.chmod(0o755)
+    for name in ("LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH"):
+        monkeypatch.setenv(name, "/of/the/host")
+    with installed(tmp_path / "Fuses", str(program)) as tool:
+        begun = time.monotonic()
+        tool.press("StartDaemon")
+        assert time.monotonic() - begun < 1
+    eventually(said.exists, "the program runs")
+    words, *environment = said.read_text().splitlines()
+    assert words == "start"
+    assert not [line for line in environment if "/of/the/host" in line]
+
+
+@pytest.mark.parametrize("command", ["/nowhere/ckey", ""])
+def test_start_daemon_without_ckey(command: str, tmp_path: Path) -> None:
+    """A ckey that is gone is told."""
+    with installed(tmp_path / "Fuses", command) as tool:
+        tool.press("StartDaemon")
+        assert "ckey was not found" in tool.status
 
 
 @pytest.mark.parametrize("screen", ["green", "blue"])

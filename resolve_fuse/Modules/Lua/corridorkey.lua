@@ -15,6 +15,7 @@ local controls = require("corridorkey_controls")
 local library = require("corridorkey_library")
 local pixels = require("corridorkey_pixels")
 local protocol = require("corridorkey_params")
+local starter = require("corridorkey_starter")
 
 local corridorkey = {}
 
@@ -368,6 +369,11 @@ function corridorkey.describe_daemon(host)
         return result
     end
     return nil, sentence_of(result)
+end
+
+-- Start the daemon. Returns a line to be shown, or nil and a sentence.
+function corridorkey.start_daemon(host)
+    return starter.start(host.fuses)
 end
 
 return corridorkey

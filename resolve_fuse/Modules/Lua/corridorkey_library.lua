@@ -107,6 +107,23 @@ local function neighbor()
     return folder and folder .. "/../../Fuses"
 end
 
+-- Return the folders in which an installation may lie, in the order in which they are looked at.
+-- system: as LuaJIT names it. fuses: the host's folders for fuses, separated by semicolons, or nil.
+function library.folders(system, fuses)
+    local found = {}
+    local function add(folder)
+        found[#found + 1] = folder:gsub("[/\\]+$", "") .. "/CorridorKey"
+    end
+    for folder in (fuses or ""):gmatch("[^;]+") do
+        add(folder)
+    end
+    add(neighbor() or "")
+    for _, folder in ipairs(STANDARD[system] or {}) do
+        add(expand(folder))
+    end
+    return found
+end
+
 -- Return the files that are tried, in this order; or nil and a sentence.
 local function candidates(ffi, fuses)
     local system = SYSTEMS[ffi.os .. " " .. ffi.arch]
@@ -115,18 +132,8 @@ local function candidates(ffi, fuses)
             ffi.os, ffi.arch)
     end
     local files = {}
-    local function add(folder)
-        files[#files + 1] = ("%s/CorridorKey/%s/%s"):format(folder:gsub("[/\\]+$", ""), system, FILES[system])
-    end
-    for folder in (fuses or ""):gmatch("[^;]+") do
-        add(folder)
-    end
-    local beside = neighbor()
-    if beside then
-        add(beside)
-    end
-    for _, folder in ipairs(STANDARD[ffi.os]) do
-        add(expand(folder))
+    for _, folder in ipairs(library.folders(ffi.os, fuses)) do
+        files[#files + 1] = ("%s/%s/%s"):format(folder, system, FILES[system])
     end
     return files
 end
