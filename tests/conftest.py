@@ -58,7 +58,7 @@ def bundle_binary(natives: Path) -> Path:
     return natives / "CorridorKey.ofx.bundle" / "Contents" / folder / "CorridorKey.ofx"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def rounds() -> int:
     """How often a repetition runs: 1 in `make test`, 50 in `make soak`."""
     return int(os.environ.get("CKEY_SOAK_ROUNDS", "1"))

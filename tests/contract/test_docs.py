@@ -52,14 +52,17 @@ def sentences(root: Path) -> list[str]:
     python = (path for folder in ("models", "server") for path in (root / folder).rglob("*.py"))
     said = [sentence for path in python for sentence in raised_in(path.read_text())]
     said += [text for path in (root / "ofx_bridge").rglob("*.c") for text in literals_of(path.read_text())]
+    fuse = (*(root / "resolve_fuse").rglob("*.lua"), *(root / "resolve_fuse").glob("*.fuse"))
+    said += [text for path in fuse for text in literals_of(path.read_text())]
     with pytest.raises(errors.CheckpointError) as missing:
         read_installed(Path("/nowhere/green.safetensors"))
     return [*said, str(missing.value)]
 
 
-def test_messages_that_artists_look_up_are_said(root: Path) -> None:
-    """What the OFX page's table of troubles quotes in italics is what the node says."""
-    quoted = re.findall(r"^\| \*(.+?)\*", (root / "docs" / "ofx.md").read_text(), re.MULTILINE)
+@pytest.mark.parametrize("page", ["ofx.md", "resolve.md"])
+def test_messages_that_artists_look_up_are_said(page: str, root: Path) -> None:
+    """What a page's table of troubles quotes in italics is what the node says."""
+    quoted = re.findall(r"^\| \*(.+?)\*", (root / "docs" / page).read_text(), re.MULTILINE)
     said = sentences(root)
     assert len(quoted) > 3
     assert not [message for message in quoted if not any(message in sentence for sentence in said)]

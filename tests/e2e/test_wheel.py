@@ -1,17 +1,25 @@
 """The wheel, installed in a clean environment, is all that a user needs."""
 
 import ctypes
+import json
 import os
 import platform
 import subprocess
 import sys
+import tomllib
 import venv
 import zipfile
+from collections.abc import Iterable
+from importlib.metadata import Distribution, PathDistribution, distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from corridorkey_models import __version__
+
+pytestmark = pytest.mark.soak
 
 NO_NETWORK = """import sys
 
@@ -22,6 +30,18 @@ def refuse(event, arguments):
 sys.addaudithook(refuse)
 """
 """Loaded by Python before anything else where it lies on its path as sitecustomize.py."""
+
+IMPORT_ALL = """import importlib, importlib.metadata, json, pkgutil, sys
+import corridorkey_models, corridorkey_server
+
+for package in corridorkey_models, corridorkey_server:
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        importlib.import_module(module.name)
+files = {name: module.__file__ for name, module in sys.modules.items() if name.startswith("corridorkey_")}
+names = importlib.metadata.packages_distributions()
+loaded = {name for module in sys.modules for name in names.get(module, ())}
+print(json.dumps({"path": sys.path, "files": files, "distributions": sorted(loaded)}))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +57,68 @@ def wheel(root: Path, natives: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="module")
-def binaries(root: Path, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin folder of an environment that holds the wheel and what it depends on, and nothing of the checkout."""
-    folder = tmp_path_factory.mktemp("wheel")
-    venv.create(folder / "env", with_pip=True)
-    bin_folder = folder / "env" / "bin"
-    install = [bin_folder / "python", "-m", "pip", "install", "-q", "-c", root / "constraints.txt", wheel]
-    subprocess.run(install, check=True, capture_output=True)
-    return bin_folder
+def metadata(wheel: Path) -> PathDistribution:
+    """What the wheel says about itself."""
+    return PathDistribution(zipfile.Path(wheel, f"corridorkey_comp-{__version__}.dist-info/"))
+
+
+@pytest.fixture(scope="module")
+def environment(
+    root: Path, wheel: Path, metadata: PathDistribution, rounds: int, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """An environment that holds the wheel and what it depends on, and nothing of the checkout.
+
+    In soak pip gets it all from where users do; else the dependencies are those that the tests themselves have.
+    """
+    folder = tmp_path_factory.mktemp("wheel") / "env"
+    venv.create(folder)
+    if rounds > 1:
+        pip(folder, "install", "-q", "-c", root / "constraints.txt", wheel)
+    else:
+        pip(folder, "install", "-q", "--no-deps", "--no-index", wheel)
+        link(needed(metadata), next(folder.glob("lib/python*/site-packages")))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def binaries(environment: Path) -> Path:
+    """The folder with the environment's commands."""
+    return environment / "bin"
+
+
+def pip(environment: Path, *words: object) -> None:
+    """Run the tests' own pip for another environment."""
+    command = [sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python"), *map(str, words)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def requirements(metadata: Distribution, extras: Iterable[str] = ()) -> list[Requirement]:
+    """Return what has to be installed on this machine for a distribution with these extras."""
+    found = map(Requirement, metadata.requires or ())
+    wanted = ("", *extras)
+    return [one for one in found if not one.marker or any(one.marker.evaluate({"extra": extra}) for extra in wanted)]
+
+
+def needed(metadata: Distribution) -> list[Distribution]:
+    """Return what a distribution depends on, and what that depends on, as it is installed here."""
+    found: dict[tuple[str, frozenset[str]], Distribution] = {}
+    missing = requirements(metadata)
+    while missing:
+        one = missing.pop()
+        key = canonicalize_name(one.name), frozenset(one.extras)
+        if key not in found:
+            found[key] = distribution(one.name)
+            missing += requirements(found[key], one.extras)
+    return list(found.values())
+
+
+def link(distributions: Iterable[Distribution], folder: Path) -> None:
+    """Make distributions, and no other that lies beside them, importable from `folder`, too."""
+    for one in distributions:
+        for name in {file.parts[0] for file in one.files or ()} - {"..", "__pycache__"}:
+            if not (folder / name).exists():  # some share a folder
+                (folder / name).symlink_to(Path(str(one.locate_file(name))))
 
 
 def run(binaries: Path, folder: Path, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
@@ -53,6 +127,25 @@ def run(binaries: Path, folder: Path, *arguments: str, **more: str) -> "subproce
     environment |= {"CKEY_RUNTIME": os.environ["CKEY_RUNTIME"], **more}
     command = [str(binaries / "ckey"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
+
+
+@pytest.mark.timeout(900)
+def test_what_the_wheel_requires_is_all_that_it_imports(
+    root: Path, metadata: PathDistribution, environment: Path, tmp_path: Path
+) -> None:
+    """It requires what pyproject.toml says, and with that alone each of its modules is imported, and from the wheel."""
+    said = tomllib.loads((root / "pyproject.toml").read_text())["project"]["dependencies"]
+    required = {(canonicalize_name(one.name), one.specifier) for one in requirements(metadata)}
+    assert required == {(canonicalize_name(one.name), one.specifier) for one in map(Requirement, said)}
+    pip(environment, "check")
+    command = [environment / "bin" / "python", "-c", IMPORT_ALL]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert ran.returncode == 0, ran.stderr
+    facts = json.loads(ran.stdout)
+    assert not [path for path in facts["path"] if Path(path).is_relative_to(root)]
+    assert all(Path(file).is_relative_to(environment) for file in facts["files"].values())
+    assert {"corridorkey_server", "corridorkey_models", "corridorkey_server.cli"} <= facts["files"].keys()
+    assert {name for name, _ in required} <= {canonicalize_name(name) for name in facts["distributions"]}
 
 
 @pytest.mark.timeout(900)
