@@ -43,7 +43,7 @@ def raised_in(source: str) -> Iterator[str]:
 
 
 def literals_of(source: str) -> list[str]:
-    """Return the strings of a C file; those that stand side by side are one."""
+    """Return the strings of a C or Lua file; those that stand side by side are one."""
     return re.findall(r'"((?:[^"\\\n]|\\.)*)"', re.sub(r'"\s*\n\s*"', "", source))
 
 

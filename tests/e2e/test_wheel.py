@@ -138,7 +138,7 @@ def test_what_the_wheel_requires_is_all_that_it_imports(
     required = {(canonicalize_name(one.name), one.specifier) for one in requirements(metadata)}
     assert required == {(canonicalize_name(one.name), one.specifier) for one in map(Requirement, said)}
     pip(environment, "check")
-    command = [environment / "bin" / "python", "-c", IMPORT_ALL]
+    command = [str(environment / "bin" / "python"), "-c", IMPORT_ALL]
     ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert ran.returncode == 0, ran.stderr
     facts = json.loads(ran.stdout)

@@ -28,6 +28,11 @@ class LuaState:
         """Run one of the Lua files here; returns what it returns."""
         return self._load_file(str(HERE / name))(*arguments)
 
+    def memory(self) -> int:
+        """Return how many bytes it holds after collecting garbage; memory of FFI is among them."""
+        self._lua.execute("collectgarbage() collectgarbage()")
+        return int(1024 * self._lua.eval("collectgarbage('count')"))
+
     def table(self, values: Mapping[str, object]) -> Any:
         """Return a Lua table."""
         return self._lua.table_from(dict(values))
