@@ -15,6 +15,6 @@ files["resolve_fuse/*.fuse"] = {
     globals = {
         "Create", "NotifyChanged", "PreCalcProcess", "Process",
         "InAlphaHint", "InCheck", "InDetect", "InGarbageMatte", "InInput", "InParameters", "InRekey", "InRevision",
-        "InSolidMatte", "InStart", "InStatus", "IsDetecting", "OutForeground", "OutMatte", "OutOutput",
+        "InSolidMatte", "InStart", "InStatus", "IsDetecting", "LastRevision", "OutForeground", "OutMatte", "OutOutput",
     },
 }

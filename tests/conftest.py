@@ -24,10 +24,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let no test find the daemon of whoever runs the tests."""
+    """Let no test find the daemon of whoever runs the tests, and no thread keep a core busy by waiting."""
     folder = tempfile.TemporaryDirectory(prefix="ckey-")
     config.add_cleanup(folder.cleanup)
     os.environ["CKEY_RUNTIME"] = f"{folder.name}/none"
+    # Frames of tests are small: torch's threads would wait for each other, spinning, for longer than they compute.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.fixture

@@ -43,9 +43,9 @@ def shot(size: tuple[int, int], grain: int = 1) -> tuple[Pixels, Pixels]:
     return plate * np.linspace(0.9, 1, size[0], dtype=np.float32)[:, None], hint
 
 
-def wired(plate: Pixels, hint: Pixels | None = None) -> dict[str, Picture]:
+def wired(plate: Pixels, hint: Pixels | None = None) -> dict[str, Picture | None]:
     """Return a plate, and a hint as a grey picture with itself in alpha."""
-    pictures = {"Input": Picture(solid(plate))}
+    pictures: dict[str, Picture | None] = {"Input": Picture(solid(plate))}
     return pictures if hint is None else pictures | {"AlphaHint": Picture(grey(hint))}
 
 
@@ -70,11 +70,13 @@ def assert_keyed(result: Result, keyed: Keyed) -> None:
 GOOD = wired(asking(red=0.5, green=0.25) + np.float32(0.125), HINT)
 
 
-def is_keyed(result: Result, pictures: dict[str, Picture]) -> bool:
+def is_keyed(result: Result, pictures: dict[str, Picture | None]) -> bool:
     """Whether a result is what the echoing daemon gives for these pictures."""
-    plate, hint = (pictures[name].pixels for name in ("Input", "AlphaHint"))
-    made = result.outputs["Foreground"]
-    return made is not None and np.array_equal(made, np.dstack((plate[..., :3], hint[..., 3])))
+    plate, hint, made = pictures["Input"], pictures["AlphaHint"], result.outputs["Foreground"]
+    assert plate is not None
+    assert hint is not None
+    given = np.dstack((plate.pixels[..., :3], hint.pixels[..., 3]))
+    return made is not None and np.array_equal(made, given)
 
 
 def check_good(tool: Tool) -> None:

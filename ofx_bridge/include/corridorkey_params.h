@@ -237,8 +237,8 @@ static const ck_param ck_params[CK_PARAM_COUNT] = {
      CK_STAGE_PREDICT, ck_choices_hint_source, ck_labels_hint_source, 4},
     {"hint_channel", CK_KIND_CHOICE, 0.0, 0.0, 0.0,
      "Hint channel",
-     "Channel of the hint image that holds the rough matte: auto takes alpha if there is one, "
-     "else luminance.",
+     "Channel of the hint image that holds the rough matte: auto takes alpha if there is one, or"
+     " the colour of a grey picture whose alpha is 1 everywhere, else luminance.",
      CK_STAGE_PREDICT, ck_choices_hint_channel, ck_labels_hint_channel, 6},
     {"hint_invert", CK_KIND_BOOL, 0.0, 0.0, 0.0,
      "Invert hint",

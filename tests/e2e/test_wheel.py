@@ -124,7 +124,7 @@ def link(distributions: Iterable[Distribution], folder: Path) -> None:
 def run(binaries: Path, folder: Path, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
     """Run the installed ckey in `folder`, away from the checkout."""
     environment = {"PATH": os.environ["PATH"], "CKEY_MODELS": str(folder / "models"), "HOME": str(folder)}
-    environment |= {"CKEY_RUNTIME": os.environ["CKEY_RUNTIME"], **more}
+    environment |= {name: os.environ[name] for name in ("CKEY_RUNTIME", "OMP_WAIT_POLICY")} | more
     command = [str(binaries / "ckey"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
 
@@ -138,7 +138,7 @@ def test_what_the_wheel_requires_is_all_that_it_imports(
     required = {(canonicalize_name(one.name), one.specifier) for one in requirements(metadata)}
     assert required == {(canonicalize_name(one.name), one.specifier) for one in map(Requirement, said)}
     pip(environment, "check")
-    command = [str(environment / "bin" / "python"), "-c", IMPORT_ALL]
+    command = [str(environment / "bin" / "python"), "-I", "-c", IMPORT_ALL]
     ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert ran.returncode == 0, ran.stderr
     facts = json.loads(ran.stdout)

@@ -23,8 +23,10 @@ from fusionhost.kinds import (
     NO_FFI,
     NO_JIT,
     NO_WORKER_FFI,
+    ONE_BASED,
     POINTER,
     POINTER20,
+    RAISES_ABORT,
     REQUIRE_FFI,
     SCAN_LINES,
     TABLE,
@@ -34,6 +36,6 @@ from fusionhost.kinds import (
 from fusionhost.tool import Tool
 
 __all__ = [
-    "APP_STORE", "BROKEN_WORKERS", "KINDS", "NO_FFI", "NO_JIT", "NO_WORKER_FFI", "POINTER", "POINTER20", "POISON",
-    "REQUIRE_FFI", "SCAN_LINES", "TABLE", "TABLE20", "Fusion", "Kind", "Picture", "Result", "Tool",
+    "APP_STORE", "BROKEN_WORKERS", "KINDS", "NO_FFI", "NO_JIT", "NO_WORKER_FFI", "ONE_BASED", "POINTER", "POINTER20",
+    "POISON", "RAISES_ABORT", "REQUIRE_FFI", "SCAN_LINES", "TABLE", "TABLE20", "Fusion", "Kind", "Picture", "Result", "Tool",
 ]  # fmt: skip

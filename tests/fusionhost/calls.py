@@ -36,7 +36,7 @@ class Result:
 class Request:
     """What is asked of a tool."""
 
-    pictures: Mapping[str, Picture]
+    pictures: Mapping[str, Picture | None]
     time: float = 0.0
     abort: threading.Event | None = None
     rendering: bool = False
@@ -62,6 +62,7 @@ class Call:
         self._inputs = {
             name: self._keep(Image.of(picture, watch, layout, data=not request.precalc))
             for name, picture in request.pictures.items()
+            if picture is not None
         }
 
     @property
@@ -80,7 +81,7 @@ class Call:
         return self._images.get(number)
 
     def input_record(self, name: str) -> dict[str, object] | None:
-        """Return what an input has, None if it is not wired."""
+        """Return what an input has, None if it is not wired or what it is wired to has no image."""
         number = self._inputs.get(name)
         return None if number is None else self.describe(number)
 

@@ -114,6 +114,9 @@ local function input_object(tool, id)
             end
             return kind and parameter(value)
         end,
+        GetConnectedOutput = function()
+            return tool.is_wired(id) and Sealed.new("Output", {}) or nil
+        end,
         SetAttrs = function(attributes)
             ask(tool.set_attributes(id, attributes))
         end,

@@ -144,7 +144,8 @@ class Fusion:
             if self.call.image(number) is None:
                 return None, self.blame(f"a worker gets an image that was freed ({name})")
             images[name] = self.call.describe(number)
-        self.lines.extend(self._workers.run(Job(given, images)))
+        if self.call.request.status == "OK":  # an aborted render is not worth a worker
+            self.lines.extend(self._workers.run(Job(given, images), self.kind.first_index))
         return None
 
     def _map_path(self, path: str) -> str:

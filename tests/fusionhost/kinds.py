@@ -12,7 +12,9 @@ class Kind:
     there: as a "global", by "require", "none"; or "broken": found, but PixPtr raises. main_ffi: whether it is found in
     the main state. scan_lines: what GetScanLine leads to: "none" (no such method), the lowest row with the others after
     it ("bottom_up"), the top row ("top_down"), the lowest with space between rows ("padded"), the addresses of rows
-    ("rows"), or memory that is no image's ("wrong"). app_store: whether its folders are those of a sandbox.
+    ("rows"), or memory that is no image's ("wrong"). app_store: whether its folders are those of a
+    sandbox. first_index: of the parts that DoMultiProcess spreads. raises_abort: whether an aborted render is told by an
+    error in what the tool calls.
     """
 
     label: str
@@ -24,6 +26,8 @@ class Kind:
     main_ffi: bool = True
     scan_lines: str = "none"
     app_store: bool = False
+    first_index: int = 0
+    raises_abort: bool = False
 
 
 POINTER = Kind("pointer")
@@ -38,6 +42,9 @@ BROKEN_WORKERS = Kind("broken-workers", worker_ffi="broken")
 # These cannot work for a tool that needs FFI, or a way out of the sandbox.
 NO_FFI = Kind("no-ffi", worker_ffi="none", main_ffi=False)
 APP_STORE = Kind("app-store", app_store=True)
+
+ONE_BASED = Kind("one-based", first_index=1)
+RAISES_ABORT = Kind("raises-abort", raises_abort=True)
 
 # Those in which a tool has to give the same pixels.
 KINDS = (POINTER, POINTER20, TABLE, TABLE20, NO_JIT, REQUIRE_FFI, NO_WORKER_FFI, BROKEN_WORKERS)

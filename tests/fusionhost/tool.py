@@ -46,8 +46,8 @@ class Tool:
 
     @property
     def status(self) -> str:
-        """What the label Status says."""
-        return self._texts.get("Status") or str(self._controls["Status"].attributes["LINKS_Name"])
+        """What the label StatusLine says."""
+        return self._texts.get("StatusLine") or str(self._controls["StatusLine"].attributes["LINKS_Name"])
 
     def nest(self, id_: str) -> tuple[str, ...]:
         """Return the labels of the nests around an input, the outermost first."""
@@ -63,6 +63,10 @@ class Tool:
         with self._fusion.lock:
             control.value = control.taken(value)
             self._notify(control, 0.0)
+
+    def force(self, id_: str, value: float) -> None:
+        """Give an input a value as a comp of another version has it, whatever the control offers."""
+        self._controls[id_].value = value
 
     def press(self, id_: str) -> None:
         """Press a button."""
@@ -92,7 +96,7 @@ class Tool:
 
     def process(
         self,
-        pictures: Mapping[str, Picture],
+        pictures: Mapping[str, Picture | None],
         time: float = 0.0,
         abort: threading.Event | None = None,
         *,
@@ -153,6 +157,7 @@ class Tool:
                 "add_input": self._add_input, "add_output": self._add_output, "value": self._value,
                 "set_attributes": self._set_attributes, "set_source": self._set_source,
                 "set_output": self._set_output, "set_progress": self._set_progress,
+                "is_wired": self._is_wired,
                 "begin_nest": self._begin_nest, "end_nest": self._end_nest, "add_page": str, "remove_page": str,
             }
         )  # fmt: skip
@@ -259,7 +264,7 @@ class Tool:
             raise ValueError(f"{self.name} is gone")
         for control in self._controls.values():
             needed = control.is_image and control.attributes.get("INP_Required", True)
-            if needed and control.id not in request.pictures:
+            if needed and request.pictures.get(control.id) is None:
                 missing = f"{self.name} cannot get Parameter for {control.id} at time {request.time:g}"
                 return Result(dict.fromkeys(self._outputs), error=missing)
         began = len(self._fusion.lines)
@@ -305,6 +310,10 @@ class Tool:
         record = call.input_record(id_)
         return None if record is None else ("image", self._fusion.state.table(record))
 
+    def _is_wired(self, id_: str) -> bool:
+        """Whether something leads to an input, whether or not it has an image."""
+        return self._fusion.call is not None and id_ in self._fusion.call.request.pictures
+
     def _set_output(self, id_: str, serial: int, number: int) -> Problem:
         """Set of an output."""
         call = self._fusion.call
@@ -317,5 +326,7 @@ class Tool:
         """SetProgress."""
         if self._fusion.call is None or not 0 <= part <= 1:
             return self._refuse(f"SetProgress of {part}")
+        if self._fusion.kind.raises_abort and self._fusion.call.request.status != "OK":
+            return None, "Render aborted by user"
         self._fusion.call.progress.append(float(part))
         return None

@@ -46,9 +46,9 @@ local function arrived(code, env)
     return code and setfenv(assert(loadstring(code)), env)
 end
 
--- Runs `init`, then `run` with every `step`th number from `first` below `count`; both are bytecode, `init` may be nil.
+-- Runs `init`, then `run` with every `step`th number from `first` to `last`; both are bytecode, `init` may be nil.
 -- `values` and `images` (records) become globals. Returns each different error once.
-return function(init, run, values, images, first, step, count)
+return function(init, run, values, images, first, step, last)
     local env, errors, known = environment(), {}, {}
     for name, value in pairs(values) do
         env[name] = value
@@ -73,7 +73,7 @@ return function(init, run, values, images, first, step, count)
             return errors
         end
     end
-    for index = first, count - 1, step do
+    for index = first, last, step do
         local fine, message = pcall(run, index)
         if not fine then
             note(message)

@@ -20,11 +20,11 @@ class _Worker:
         self.state = LuaState(kind)
         self.run = self.state.run("worker.lua", self.state.sealed, self.state.pixels, say, kind.worker_ffi)
 
-    def work(self, job: "Job", first: int, step: int) -> list[str]:
+    def work(self, job: "Job", first: int, step: int, last: int) -> list[str]:
         """Do a part of a job; returns its errors."""
         table = self.state.table
         images = table({name: table(record) for name, record in job.images.items()})
-        return list(self.run(job.init, job.run, table(job.values), images, first, step, job.count).values())
+        return list(self.run(job.init, job.run, table(job.values), images, first, step, last).values())
 
 
 class Job:
@@ -46,10 +46,10 @@ class Workers:
         """Start them."""
         self._workers = [_Worker(kind, say) for _ in range(kind.workers)]
 
-    def run(self, job: Job) -> list[str]:
-        """Spread a job over all; returns each different error once."""
-        step = len(self._workers)
-        parts = [one.thread.submit(one.work, job, first, step) for first, one in enumerate(self._workers)]
+    def run(self, job: Job, lowest: int) -> list[str]:
+        """Spread a job over all, its parts counted from `lowest`; returns each different error once."""
+        step, last = len(self._workers), lowest + job.count - 1
+        parts = [one.thread.submit(one.work, job, first, step, last) for first, one in enumerate(self._workers, lowest)]
         return list(dict.fromkeys(text for part in parts for text in part.result()))
 
     def close(self) -> None:

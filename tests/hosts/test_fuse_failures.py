@@ -29,7 +29,7 @@ from fuse_shots import (
     recovers,
     wired,
 )
-from fusionhost import POINTER, TABLE, Fusion, Kind, Picture, Result, Tool
+from fusionhost import POINTER, RAISES_ABORT, TABLE, Fusion, Kind, Picture, Result, Tool
 from ofx_shots import grey, solid
 
 AT_ONCE = 0.3
@@ -200,6 +200,34 @@ def test_a_field(name: str) -> None:
         check_good(tool)
 
 
+@pytest.mark.parametrize("name", ["AlphaHint", "SolidMatte", "GarbageMatte"])
+def test_a_wired_matte_without_an_image(name: str, echo: EchoDaemon) -> None:
+    """A clip that is over is not the same as none: the frame is not keyed without what was meant for it."""
+    with opened() as (_, tool):
+        check_failed(tool, tool.process(GOOD | {name: None}), f"{name} is wired and has no image at this frame", 1)
+        check_good(tool)
+    assert echo.status()["frames"]["keyed"] == 1
+
+
+@pytest.mark.usefixtures("echo")
+def test_a_hint_that_does_not_count_may_be_missing() -> None:
+    """With the hint from the screen's color nobody asks what is wired."""
+    with opened(HintSource="Chroma") as (_, tool):
+        result = tool.process(GOOD | {"AlphaHint": None})
+        assert result.lines == []
+        assert result.outputs["Output"] is not None
+
+
+@pytest.mark.usefixtures("echo")
+@pytest.mark.parametrize(("control", "title"), [("WorkingSpace", "Input is"), ("OutputMode", "Output Mode")])
+def test_a_choice_of_a_newer_version(control: str, title: str) -> None:
+    """It is told by the name that the artist reads, and not taken for another one."""
+    with opened() as (fusion, tool):
+        tool.force(control, 99)
+        check_failed(tool, tool.process(GOOD), f"{title} has a value that this version does not know; choose", 1)
+        assert fusion.faults == []
+
+
 @pytest.mark.usefixtures("echo")
 def test_a_plate_without_color() -> None:
     """A mask that is wired into the plate is a mistake, and is told."""
@@ -281,6 +309,27 @@ def test_abort_at_any_moment() -> None:
         check_good(tool)
 
 
+@pytest.mark.usefixtures("echo")
+def test_aborts_are_no_reason_to_give_workers_up() -> None:
+    """A host that aborts lets its workers do nothing; that says nothing about them."""
+    with opened() as (_, tool):
+        for press in (3, 4, 5, 6) * 3:
+            tool.process(GOOD, abort=After(press))
+        check_good(tool)
+        assert "one thread" not in tool.status
+
+
+@pytest.mark.usefixtures("echo")
+def test_an_abort_that_comes_as_an_error() -> None:
+    """Where the host stops a tool by an error in what it calls, nothing is said, either."""
+    with opened(RAISES_ABORT) as (_, tool):
+        for press in range(1, 8):
+            result = tool.process(GOOD, abort=After(press))
+            check_nothing(result, 1)
+            assert result.lines == []
+        check_good(tool)
+
+
 def test_slots_come_back(echo: EchoDaemon) -> None:
     """Fifty frames, some of which fail, need no more than a session's slots, and none is left in use."""
     with opened() as (_, tool):
@@ -350,6 +399,17 @@ def test_the_app_store_edition() -> None:
     """A sandboxed host is told which one works."""
     with opened(Kind(label="app store", app_store=True)) as (_, tool):
         check_failed(tool, tool.process(GOOD), "App Store's", AT_ONCE)
+
+
+def test_modules_of_another_version(tmp_path: Path) -> None:
+    """A fuse that finds older modules, such as those of another folder, does not use them."""
+    for module in (FUSE / "Modules" / "Lua").glob("*.lua"):
+        text = module.read_text().replace("INTERFACE = 1", "INTERFACE = 0")
+        (tmp_path / module.name).write_text(text)
+    with Fusion(POINTER, tmp_path) as fusion:
+        tool = fusion.create(FUSE / "CorridorKey.fuse")
+        assert "not of this fuse's version; run `ckey install fuse`" in tool.status
+        check_nothing(tool.process(GOOD), AT_ONCE)
 
 
 def test_missing_modules(tmp_path: Path) -> None:

@@ -11,14 +11,14 @@ from corridorkey_models.params import Params
 from corridorkey_server.client import Client
 from daemons import EchoDaemon, Pixels, stamped
 from fuse_shots import FUSE, ODD, PARAMS, SMALL, assert_keyed, expected, is_keyed, opened, shot, wired
-from fusionhost import KINDS, POINTER, TABLE, Kind, Picture
+from fusionhost import KINDS, ONE_BASED, POINTER, RAISES_ABORT, TABLE, Kind, Picture
 from ofx_shots import LINEAR, grey, solid
 
 HD = (1920, 1080)
 
 pytestmark = pytest.mark.usefixtures("client_library")
 
-in_every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.label)
+in_every_kind = pytest.mark.parametrize("kind", [*KINDS, ONE_BASED, RAISES_ABORT], ids=lambda kind: kind.label)
 
 
 def hint_as(way: str, hint: Pixels) -> tuple[Picture, dict[str, str]]:
@@ -238,12 +238,36 @@ def test_outside_the_data_window_there_is_nothing(kind: Kind, keying: Client) ->
         assert np.array_equal(result.outputs[name], inside(pixels, window)), name
 
 
+@pytest.mark.usefixtures("echo")
+@pytest.mark.parametrize("kind", [POINTER, TABLE], ids=lambda kind: kind.label)
+def test_the_plate_is_shown_within_its_window(kind: Kind) -> None:
+    """The output Plate is the whole frame, as the others are, and black where the plate has no pixels."""
+    plate, _ = stamped(ODD, 1, 1)
+    window = (7, 5, 150, 80)
+    with opened(kind, OutputMode="Plate") as (_, tool):
+        result = tool.process({"Input": Picture(solid(plate), data_window=window)})
+    assert np.array_equal(result.outputs["Output"], inside(solid(plate), window))
+
+
+@pytest.mark.parametrize("window", [(0, 0, 0, 0), (-20, -10, 400, 300), (200, 0, 300, 91)])
+def test_windows_that_lie_elsewhere(window: tuple[int, int, int, int], keying: Client) -> None:
+    """A window is empty, larger than the frame, or outside it: what counts is what of the frame it holds."""
+    plate, hint = shot(ODD)
+    with opened() as (_, tool):
+        pictures = {"Input": Picture(solid(plate), data_window=window), "AlphaHint": Picture(hint)}
+        result = tool.process(pictures)
+    keyed = keying.key(inside(plate, window), hint, PARAMS)
+    for name, pixels in expected(keyed).items():
+        assert np.array_equal(result.outputs[name], inside(pixels, window)), name
+
+
 def inside(pixels: Pixels, window: tuple[int, int, int, int]) -> Pixels:
     """Return a picture that is 0 outside a window, which counts rows from below."""
     left, bottom, right, top = window
-    height, held = pixels.shape[0], np.zeros_like(pixels)
-    held[height - top : height - bottom, left:right] = pixels[height - top : height - bottom, left:right]
-    return held
+    rows, columns = np.indices(pixels.shape[:2])
+    up = pixels.shape[0] - 1 - rows
+    there = (columns >= left) & (columns < right) & (up >= bottom) & (up < top)
+    return np.where(there if pixels.ndim == 2 else there[..., None], pixels, np.float32(0))
 
 
 @pytest.mark.usefixtures("keying")

@@ -1,6 +1,7 @@
 """The fuse's panel and its buttons: what Fusion is told of the tool, and what happens when a button is pressed."""
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,8 +69,11 @@ def test_rekey_is_another_revision(echo: EchoDaemon) -> None:
     with opened() as (_, tool):
         check_good(tool)
         before = {name: tool.get(name) for name in tool.inputs if name != "Revision"}
-        tool.press("Rekey")
-        assert tool.get("Revision") > 0
+        revisions = {tool.get("Revision")}
+        for _ in range(3):
+            tool.press("Rekey")
+            revisions.add(tool.get("Revision"))
+        assert len(revisions) == 4
         assert {name: tool.get(name) for name in before} == before
         check_good(tool)
     assert echo.status()["frames"]["keyed"] == 2
@@ -153,6 +157,28 @@ def test_detect_screen(screen: str, keying: Client) -> None:
     keyed = keying.key(plate, hint, Params(working_space=LINEAR, screen=screen))
     assert_keyed(result, keyed)
     assert_keyed(again, keyed)
+
+
+def test_a_detected_screen_leaves_no_wrong_frame_behind(keying: Client) -> None:
+    """What Fusion keeps of the frame under the old screen is not found again when the artist goes back to that."""
+    plate, hint = shot(ODD)
+    with opened(Screen="Blue") as (_, tool):
+        tool.press("DetectScreen")
+        pressed = tool.get("Revision")
+        assert_keyed(tool.process(wired(plate, hint)), keying.key(plate, hint, Params(working_space=LINEAR)))
+        assert tool.get("Revision") != pressed
+
+
+@pytest.mark.usefixtures("keying")
+def test_an_escape_disarms_detect_screen() -> None:
+    """A frame that was stopped does not leave the button pressed for another one."""
+    abort = threading.Event()
+    abort.set()
+    with opened(Screen="Blue") as (_, tool):
+        tool.press("DetectScreen")
+        tool.process(wired(*shot(ODD)), abort=abort)
+        tool.process(wired(*shot(ODD)))
+        assert tool.get("Screen") == 1
 
 
 @pytest.mark.usefixtures("keying")

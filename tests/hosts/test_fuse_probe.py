@@ -17,6 +17,7 @@ from fusionhost import (
     KINDS,
     NO_FFI,
     NO_WORKER_FFI,
+    ONE_BASED,
     POINTER,
     SCAN_LINES,
     Fusion,
@@ -24,6 +25,8 @@ from fusionhost import (
     Picture,
     Tool,
 )
+from fusionhost.images import Image
+from fusionhost.workers import Workers
 
 BEGIN, END = "==== CorridorKey probe begins ====", "==== CorridorKey probe ends ===="
 OUTPUTS = ("Output", "Second", "Third")
@@ -62,8 +65,15 @@ def answer(block: list[str], question: str) -> str:
     return said
 
 
-def ask(tool: Tool, **pictures: Picture) -> list[str]:
-    """Press the button, let the tool render, and return the block."""
+def part_of(block: list[str], name: str) -> list[str]:
+    """Return the part of the block that begins with this name."""
+    start = block.index(f"-- {name}") + 1
+    after = (at for at in range(start, len(block)) if block[at].startswith("-- "))
+    return block[start : next(after, len(block))]
+
+
+def ask(tool: Tool, **pictures: Picture | None) -> list[str]:
+    """Press the button, let the tool render, and return the block; None is wired and has no image."""
     tool.press("RunProbe")
     result = tool.process({"Input": plate(), **pictures})
     assert result.error is None
@@ -75,6 +85,13 @@ def test_loading_it_does_nothing(host: Fusion, probe: Path) -> None:
     assert host.register(probe)["id"] == "CorridorKeyProbe"
     host.create(probe)
     assert not host.lines
+
+
+def test_no_input_is_called_as_a_member(host: Fusion, probe: Path) -> None:
+    """The label has another name than self.Status, which tells whether the frame is stopped."""
+    inputs = host.create(probe).inputs
+    assert "StatusLine" in inputs
+    assert not inputs.keys() & {"Name", "Status", "Comp"}
 
 
 @pytest.mark.parametrize("kind", [*KINDS, NO_FFI, APP_STORE], ids=lambda kind: kind.label)
@@ -139,14 +156,77 @@ def test_it_reads_what_was_written(host: Fusion, probe: Path) -> None:
     )
 
 
+def test_it_tells_wired_inputs_from_others(host: Fusion, probe: Path) -> None:
+    """An input that nothing leads to, one with an image and one that is over by now answer each in their way."""
+    tool = host.create(probe)
+    hint = part_of(ask(tool, Hint=plate()), "Hint")
+    assert (answer(hint, "it:GetConnectedOutput()"), answer(hint, "GetValue")) == ("Output", "userdata Image")
+    unwired = part_of(ask(tool), "Too Short")
+    assert (answer(unwired, "it:GetConnectedOutput()"), answer(unwired, "GetValue")) == ("nil", "nil")
+    over = part_of(ask(tool, TooShort=None), "Too Short")
+    assert (answer(over, "it:GetConnectedOutput()"), answer(over, "GetValue")) == ("Output", "nil")
+
+
+def test_it_reads_no_pixel_of_an_empty_image(host: Fusion, probe: Path) -> None:
+    """An image whose data window is empty has no pixel that could be read."""
+    block = ask(host.create(probe), TooShort=replace(plate(), data_window=(5, 5, 5, 5)))
+    said = answer(part_of(block, "Too Short"), "lowest left and middle pixel of its data window")
+    assert said == "none, its data window is empty"
+
+
+@pytest.mark.parametrize("rendering", [False, True])
+def test_it_tells_each_frame_if_told(rendering: bool, host: Fusion, probe: Path) -> None:
+    """With the box ticked, frames tell in a line whether Fusion renders, in a comp where nobody pressed the button."""
+    tool = host.create(probe)
+    tool.set("TellEachFrame", 1)
+    for frame in (7.0, 8.0):
+        (line,) = tool.process({"Input": plate()}, frame, rendering=rendering).lines
+        assert line.startswith(f"CorridorKey probe, frame {frame:g}: ")
+        assert f'self.Comp:GetAttrs("COMPB_Rendering") {str(rendering).lower()}, ' in line
+
+
 def test_it_counts_workers(probe: Path, tmp_path: Path) -> None:
     """The block tells how many states a host's workers have, and that an error there loses its row alone."""
     with Fusion(replace(POINTER, workers=3), modules=tmp_path) as fusion:
         block = ask(fusion.create(probe))
     assert answer(block, "how many") == "3 states; of 128 chunks 0 did not arrive; Process went on"
-    assert answer(block, "writes by address") == "128 of 128 numbers arrived"
+    assert answer(block, "indices of 4 calls") == "0 1 2 3"
+    assert "8 questions, 8 answers" in block
+    assert answer(block, "writes by address") == "128 of 128 numbers arrived, index 0 to 127"
     assert answer(block, "functions of one name") == "first second"
-    assert answer(block, "a worker fails") == "Process went on, rows 0 1  3 4 5 6 7"
+    assert answer(block, "a worker fails") == "Process went on, rows 0 1 3 4 5 6 7"
+
+
+def test_it_stays_in_its_memory_where_parts_count_from_one(probe: Path, tmp_path: Path) -> None:
+    """A host that counts parts of work from 1 is told as such; nothing is written past an image or the memory."""
+    with Fusion(ONE_BASED, modules=tmp_path) as fusion:
+        block = ask(fusion.create(probe))
+    assert answer(block, "indices of 4 calls") == "1 2 3 4"
+    assert answer(block, "writes by address") == "128 of 128 numbers arrived, index 1 to 128"
+    assert answer(block, "functions of one name") == "first second"
+    assert answer(block, "a worker fails") == "Process went on, rows 1 3 4 5 6 7 8"
+
+
+@pytest.mark.parametrize("kind", [*KINDS, NO_FFI, ONE_BASED], ids=lambda kind: kind.label)
+def test_no_worker_fails_but_on_purpose(
+    kind: Kind, probe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever workers lack, the one error in them is that on purpose, and it comes at the end, after all answers."""
+    failures: list[str] = []
+    run = Workers.run
+
+    def watched(*arguments: Any) -> list[str]:
+        found = run(*arguments)
+        failures.extend(found)
+        return found
+
+    monkeypatch.setattr(Workers, "run", watched)
+    with Fusion(kind, modules=tmp_path) as fusion:
+        block = ask(fusion.create(probe))
+    (failure,) = failures
+    assert failure.endswith("this error is on purpose")
+    assert failure in block
+    assert [line.split(": ")[0] for line in block[-3:] if line != failure] == ["writes by address", "a worker fails"]
 
 
 def test_it_tells_what_workers_lack(probe: Path, tmp_path: Path) -> None:
@@ -188,10 +268,13 @@ def test_it_waits_for_escape_if_told(host: Fusion, probe: Path) -> None:
     timer = threading.Timer(1.5, escape.set)
     timer.start()
     start = time.monotonic()
-    lines = tool.process({"Input": plate()}, abort=escape).lines
+    result = tool.process({"Input": plate()}, abort=escape)
     timer.join()
-    assert "Escape: self.Status became Failed" in "\n".join(lines)
+    block = block_of(result.lines)
+    assert answer(block, "Escape").startswith("self.Status became Failed after ")
+    assert block[-1] == "-- what may end Process: not tried, the frame was stopped"
     assert time.monotonic() - start < 10
+    assert 0 < len(result.progress) <= 10 / 0.05
 
 
 @pytest.mark.parametrize("kind", SCAN_LINES, ids=lambda kind: kind.label)
@@ -208,6 +291,19 @@ def test_it_follows_addresses_if_told(kind: Kind, probe: Path, tmp_path: Path, m
     else:
         assert len(floats) == 16
         assert floats not in (low, high)
+
+
+@pytest.mark.parametrize("type_", ["uint8_t *", "intptr_t", "int"])
+def test_it_follows_nothing_but_pointers(
+    type_: str, probe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where GetScanLine gives a null pointer or a number, the host lives on and the block says so."""
+    monkeypatch.setenv("CKEY_FUSE_FAST", "1")
+    monkeypatch.setattr(Image, "scan_line", property(lambda image: (0, type_) if image.has_data else None))
+    with Fusion(SCAN_LINES[0], modules=tmp_path) as fusion:
+        said = answer(ask(fusion.create(probe)), "its first floats")
+    assert said.startswith("error: ")
+    assert said.endswith("GetScanLine gives no pointer that could be followed")
 
 
 def test_it_follows_no_address_unasked(probe: Path, tmp_path: Path) -> None:

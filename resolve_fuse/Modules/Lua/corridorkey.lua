@@ -8,22 +8,22 @@
 --   is_stopped()         whether the artist wants the frame no more
 --   set_progress(part)   0 to 1
 --   run(begin, given, count, row)   begin() in each worker, then row(0) to row(count - 1) spread over them
---   to_float(image)      the image with float32 channels; copy(plate): a copy of it, RGBA float32
+--   to_float(image)      the image with float32 channels
 --   new_image(plate)     an RGBA float32 image of the plate's whole frame; new_probe(width, height): a small one
 --   Pixel, PixPtr        Fusion's own
 local controls = require("corridorkey_controls")
 local library = require("corridorkey_library")
 local pixels = require("corridorkey_pixels")
 local protocol = require("corridorkey_params")
+local session = require("corridorkey_session")
 local starter = require("corridorkey_starter")
 
-local corridorkey = {}
+-- INTERFACE is what the fuse and these modules have agreed on; it rises with every change of a host or a request.
+local corridorkey = { INTERFACE = 1 }
 
 local CK = library.CONSTANTS
-local NAME = "Fusion"    -- for `ckey ps`
-local CONNECT_MS = 250   -- an artist waits
-local SLICE_MS = 20      -- between two looks at whether the frame is still wanted
-local TEXT_SIZE = 4096
+local check, fail = session.check, session.fail
+local SLICE_MS = 20               -- between two looks at whether the frame is still wanted
 local FILLED, ANSWERED = 0.1, 0.9 -- of the progress: the slot is filled, the daemon has answered
 local SPACE = "linear_rec709"     -- what Fusion works in, as far as anybody can know
 local COLOR_DEPTH = 5             -- images of lower depth have one channel
@@ -34,54 +34,6 @@ local MATTES = {
     { name = "inside", label = "SolidMatte", content = CK.CK_HAS_INSIDE, offset = 0 },
     { name = "outside", label = "GarbageMatte", content = CK.CK_HAS_OUTSIDE, offset = 1 },
 }
-
--- The library, LuaJIT's FFI and the one client of this Lua state, once they are there.
-local session
-
--- What is thrown to end a frame with words for the artist.
-local function fail(sentence)
-    error({ sentence = sentence }, 0)
-end
-
--- Return what a call writes into a text.
-local function text_of(call, ...)
-    local text = session.ffi.new("char[?]", TEXT_SIZE)
-    local arguments = { ... }
-    arguments[#arguments + 1], arguments[#arguments + 2] = text, TEXT_SIZE
-    call(unpack(arguments))
-    return session.ffi.string(text)
-end
-
-local function fail_with_error()
-    fail(text_of(session.lib.ck_error))
-end
-
-local function check(status)
-    if status < 0 then
-        fail_with_error()
-    end
-    return status
-end
-
--- Connect to nothing yet, but load the library and make the client that all frames of this Lua state share.
-local function open_session(host)
-    if session then
-        return
-    end
-    if (host.temp or ""):find("/Containers/", 1, true) then
-        fail("this DaVinci Resolve is the App Store's, which can reach neither the daemon nor the library; install the "
-            .. "one from blackmagicdesign.com.")
-    end
-    local lib, ffi = library.load(host.fuses)
-    if not lib then
-        fail(ffi)
-    end
-    local made = ffi.new("ck_client *[1]")
-    if lib.ck_open(library.ABI, NAME, CONNECT_MS, made) ~= CK.CK_OK then
-        fail("the CorridorKey library makes no client; run `ckey install fuse`, then restart the host.")
-    end
-    session = { lib = lib, ffi = ffi, client = ffi.gc(made[0], lib.ck_close) }
-end
 
 local function check_size(shot, image, label)
     local plate = shot.plate
@@ -97,11 +49,20 @@ local function check_field(image, label)
     end
 end
 
+-- Rows and columns count from the frame's corner; images in which it lies elsewhere are not known.
+local function check_frame(image)
+    local frame = image.ImageWindow
+    if frame and (frame.left ~= 0 or frame.bottom ~= 0) then
+        fail("the plate's frame does not begin at 0, 0; put a Crop behind it.")
+    end
+end
+
 local function check_plate(plate)
     if not plate then
-        fail("no plate is wired; wire one into Input.")
+        fail("Input has no image at this frame; wire a plate, or look at the tool before it.")
     end
     check_field(plate, "the plate")
+    check_frame(plate)
     if plate.Depth < COLOR_DEPTH then
         fail("the plate is a mask without color; wire the green screen picture into Input.")
     end
@@ -122,10 +83,18 @@ local function read_values(numbers)
             values[row.name] = controls.value_of(row, number)
         end
         if values[row.name] == nil then
-            fail(("%s has a value that this version does not know; choose another one."):format(row.label))
+            fail(("%s has a value that this version does not know; choose another one."):format(
+                controls.title_of(row)))
         end
     end
     return values
+end
+
+-- An image is nil if nothing is wired, and false if what is wired has none.
+local function check_image(image, label)
+    if image == false then
+        fail(("%s is wired and has no image at this frame; unwire it, or look at the tool before it."):format(label))
+    end
 end
 
 -- Return the hint's image if the values say that it counts, and what the alpha of the in plane will be.
@@ -133,10 +102,11 @@ local function choose_hint(images, source)
     if source == "source_alpha" then
         return nil, CK.CK_HAS_ALPHA
     end
-    if images.hint and (source == "auto" or source == "input") then
-        return images.hint, CK.CK_HAS_HINT
+    if source ~= "auto" and source ~= "input" then
+        return nil, 0
     end
-    return nil, 0
+    check_image(images.hint, "AlphaHint")
+    return images.hint, images.hint and CK.CK_HAS_HINT or 0
 end
 
 -- Find out which images count, and what memory they need.
@@ -152,6 +122,7 @@ local function look(shot)
     end
     for _, matte in ipairs(MATTES) do
         local image = shot.images[matte.name]
+        check_image(image, matte.label)
         if image then
             check_field(image, matte.label)
             check_size(shot, image, matte.label)
@@ -191,7 +162,7 @@ end
 local function open_slot(shot)
     local made = session.ffi.new("ck_frame *[1]")
     check(session.lib.ck_slot(session.client, shot.plate.Width, shot.plate.Height, shot.planes, made))
-    shot.frame = session.ffi.gc(made[0], session.lib.ck_release)
+    shot.frame = made[0]
     wait(shot, 0, 0)
 end
 
@@ -207,6 +178,7 @@ end
 local function fill(shot)
     local host, ffi, given = shot.host, session.ffi, plane_of(shot, CK.CK_PLANE_IN)
     local plate = host.to_float(shot.plate)
+    shot.float_plate = plate
     if shot.hint then
         local hint, channel = host.to_float(shot.hint), shot.values.hint_channel
         shot.channel = pixels.take_plate_with_hint(host, ffi, plate, hint, channel, given)
@@ -217,7 +189,8 @@ local function fill(shot)
         local image = shot.images[matte.name]
         if image then
             local masks = plane_of(shot, CK.CK_PLANE_MASK)
-            pixels.take_matte(host, ffi, host.to_float(image), "auto", masks, 2, matte.offset)
+            local taken = pixels.take_matte(host, ffi, host.to_float(image), "auto", masks, 2, matte.offset)
+            shot.channels[matte.name] = taken
         end
     end
     host.set_progress(FILLED)
@@ -228,11 +201,11 @@ local function detect(shot)
     check(session.lib.ck_detect(shot.frame, shot.values.working_space))
     wait(shot, FILLED, FILLED)
     local index = session.lib.ck_fact(shot.frame, CK.CK_FACT_SCREEN)
-    if index < 0 then
+    local screen = controls.row("screen").choices[index + 1]
+    if not screen then
         fail("the plate has neither a green nor a blue screen that can be told; set Screen by hand.")
     end
-    shot.screen = index
-    shot.values.screen = controls.row("screen").choices[index + 1]
+    shot.screen, shot.values.screen = index, screen
 end
 
 local function send_value(shot, row, value)
@@ -276,14 +249,14 @@ end
 local function show(shot)
     local host, ffi, view = shot.host, session.ffi, shot.values.output
     local out, hint = plane_of(shot, CK.CK_PLANE_OUT), session.lib.ck_plane(shot.frame, CK.CK_PLANE_HINT)
-    pixels.trim(ffi, shot.plate, out)
-    local shown, foreground, matte = pixels.show(host, ffi, shot.plate, view, out, hint, is_linear(shot.values))
+    pixels.trim(host, ffi, shot.plate, out)
+    local shown, foreground, matte = pixels.show(host, ffi, shot.float_plate, view, out, hint, is_linear(shot.values))
     host.set_progress(1)
-    return { output = shown or host.copy(shot.plate), foreground = foreground, matte = matte }
+    return { output = shown, foreground = foreground, matte = matte }
 end
 
 local function hint_in_words(shot)
-    if shot.contents % 4 >= CK.CK_HAS_ALPHA then
+    if shot.values.hint_source == "source_alpha" then
         return "the plate's alpha"
     end
     if not shot.hint then
@@ -296,21 +269,32 @@ end
 -- Return what the frame was keyed with, in a line.
 local function describe(shot)
     local values = shot.values
-    local line = ("frame %d: plate %s%s, hint %s, %s, %.2f s%s"):format(
-        shot.number,
-        controls.label_of("working_space", values.working_space),
-        shot.is_assumed and " (assumed)" or "",
-        hint_in_words(shot),
-        controls.label_of("quality", values.quality),
-        session.lib.ck_fact(shot.frame, CK.CK_FACT_SECONDS),
-        pixels.is_alone() and "; Fusion's workers have no FFI, so pixels go through one thread" or "")
-    local notes = text_of(session.lib.ck_notes, shot.frame):gsub("\n+$", ""):gsub("\n", "; ")
-    return notes == "" and line or line .. "; " .. notes
+    local parts = {
+        ("frame %d: %s screen%s"):format(shot.number, values.screen, shot.screen and " (detected)" or ""),
+        "plate " .. controls.label_of("working_space", values.working_space)
+            .. (shot.is_assumed and " (assumed)" or ""),
+        "hint " .. hint_in_words(shot),
+    }
+    for _, matte in ipairs(MATTES) do
+        if shot.images[matte.name] then
+            parts[#parts + 1] = ("%s (%s)"):format(matte.label, shot.channels[matte.name])
+        end
+    end
+    parts[#parts + 1] = controls.label_of("quality", values.quality)
+    parts[#parts + 1] = ("daemon %.2f s"):format(session.lib.ck_fact(shot.frame, CK.CK_FACT_SECONDS))
+    local notes = { table.concat(parts, ", ") }
+    if pixels.is_alone() then
+        notes[#notes + 1] = "Fusion's workers do nothing, so pixels go through one thread"
+    end
+    for note in session.text(session.lib.ck_notes, shot.frame):gmatch("[^\n]+") do
+        notes[#notes + 1] = note
+    end
+    return table.concat(notes, "; ")
 end
 
 local function key(shot, request)
     begin(shot, request)
-    open_session(shot.host)
+    session.open(shot.host)
     open_slot(shot)
     fill(shot)
     if request.detect then
@@ -324,55 +308,44 @@ end
 
 local function release(shot)
     if shot.frame then
-        session.lib.ck_release(session.ffi.gc(shot.frame, nil))
+        session.lib.ck_release(shot.frame)
         shot.frame = nil
     end
 end
 
--- Return the sentence of what was thrown, nil if the frame was stopped.
-local function sentence_of(thrown)
-    if thrown == pixels.STOPPED then
-        return nil
-    end
-    if type(thrown) == "table" and thrown.sentence then
-        return thrown.sentence
-    end
-    return ("CorridorKey's fuse failed (%s); please report this."):format((tostring(thrown):gsub("%s+", " ")))
-end
-
 -- Key one frame.
--- request: images = {plate, hint, inside, outside}, all but the plate optional; values = numbers of the controls by the
---   names of the parameter table, missing ones are the default; number = the frame's; detect = whether to find out the
---   screen first.
+-- request: images = {plate, hint, inside, outside}: nil where nothing is wired, false where what is wired has none;
+--   values = numbers of the controls by the names of the parameter table, missing ones are the default; number = the
+--   frame's; detect = whether to find out the screen first.
 -- Returns {output, foreground, matte: images; status: a line; screen: what was detected, as the control's number}, or
 -- nil and a sentence, or nil alone if the host stopped it.
 function corridorkey.key(host, request)
-    local shot = { host = host, number = request.number }
+    local shot = { host = host, number = request.number, channels = {} }
     local is_keyed, result = pcall(key, shot, request)
     local is_released, thrown = pcall(release, shot)
     if is_keyed and is_released then
         return result
     end
-    return nil, sentence_of(is_keyed and thrown or result)
-end
-
--- Return a line about the daemon: device, model, quality, process, version; or nil and a sentence.
-function corridorkey.describe_daemon(host)
-    local is_there, result = pcall(function()
-        open_session(host)
-        session.lib.ck_retry(session.client)
-        local text = session.ffi.new("char[?]", TEXT_SIZE)
-        check(session.lib.ck_describe(session.client, text, TEXT_SIZE))
-        return session.ffi.string(text)
-    end)
-    if is_there then
-        return result
+    local problem = is_keyed and thrown or result
+    if problem == pixels.STOPPED or host.is_stopped() then -- some hosts stop by an error in whatever is called
+        return nil
     end
-    return nil, sentence_of(result)
+    return nil, session.sentence_of(problem)
 end
 
--- Start the daemon. Returns a line to be shown, or nil and a sentence.
+-- Return a line about the daemon: device, model, quality, process, version; or nil and a sentence, which is that of
+-- `ckey start` if that was tried from here and failed.
+function corridorkey.describe_daemon(host)
+    local line, sentence = session.describe(host)
+    return line, not line and (starter.complaint() or sentence) or nil
+end
+
+-- Start the daemon, unless one runs. Returns a line to be shown, or nil and a sentence.
 function corridorkey.start_daemon(host)
+    local line = session.describe(host)
+    if line then
+        return line
+    end
     return starter.start(host.fuses)
 end
 

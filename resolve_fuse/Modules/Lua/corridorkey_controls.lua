@@ -52,10 +52,9 @@ local function choice_attributes(row)
         INPID_InputControl = "ComboControl",
         INP_Default = index_of(row.choices, row.default),
         INP_Integer = true,
+        -- Not limited: a choice of a newer version is to be told, and not to become another one.
         INP_MinScale = 0,
         INP_MaxScale = last,
-        INP_MinAllowed = 0,
-        INP_MaxAllowed = last,
     }
     for _, label in ipairs(row.labels) do
         attributes[#attributes + 1] = { CCS_AddString = label }
@@ -87,12 +86,17 @@ end
 
 local MAKERS = { choice = choice_attributes, bool = bool_attributes, float = float_attributes }
 
+-- Return what artists read on a parameter's control.
+function controls.title_of(row)
+    return LABELS[row.name] or row.label
+end
+
 local function input_of(row)
     local attributes = MAKERS[row.kind](row)
     attributes.LINKID_DataType = "Number"
     attributes.INPS_StatusText = row.tooltip
     attributes.INP_External = row.kind == "float" -- whether it can be animated and connected
-    return { name = row.name, label = LABELS[row.name] or row.label, id = controls.id_of(row.name), attrs = attributes }
+    return { name = row.name, label = controls.title_of(row), id = controls.id_of(row.name), attrs = attributes }
 end
 
 local function group_of(name)

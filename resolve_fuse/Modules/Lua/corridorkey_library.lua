@@ -53,7 +53,8 @@ library.CONSTANTS = {
 
 local AGAIN = "run `ckey install fuse`, then restart the host."
 
-local SYSTEMS = {
+-- What the folders of native files are called, by LuaJIT's names of system and processor.
+library.SYSTEMS = {
     ["Linux x64"] = "linux-x86_64",
     ["Linux arm64"] = "linux-aarch64",
     ["OSX x64"] = "macos",
@@ -61,7 +62,8 @@ local SYSTEMS = {
     ["Windows x64"] = "windows-x86_64",
 }
 
-local FILES = {
+-- What the library is called in each of them.
+library.FILES = {
     ["linux-x86_64"] = "libcorridorkey.so",
     ["linux-aarch64"] = "libcorridorkey.so",
     macos = "libcorridorkey.dylib",
@@ -95,10 +97,14 @@ function library.ffi()
     return found and ffi or rawget(_G, "ffi")
 end
 
+-- Return a path with the variable that it begins with filled in; nil if that is not set.
 local function expand(path)
-    return (path:gsub("%$(%u+)", function(name)
-        return os.getenv(name) or ""
-    end))
+    local name, rest = path:match("^%$(%u+)(.*)$")
+    local value = name and os.getenv(name)
+    if not name then
+        return path
+    end
+    return value and value ~= "" and value .. rest or nil
 end
 
 -- The folder Fuses beside the folder Modules in which this file lies.
@@ -112,12 +118,14 @@ end
 function library.folders(system, fuses)
     local found = {}
     local function add(folder)
-        found[#found + 1] = folder:gsub("[/\\]+$", "") .. "/CorridorKey"
+        if folder then
+            found[#found + 1] = folder:gsub("[/\\]+$", "") .. "/CorridorKey"
+        end
     end
     for folder in (fuses or ""):gmatch("[^;]+") do
         add(folder)
     end
-    add(neighbor() or "")
+    add(neighbor())
     for _, folder in ipairs(STANDARD[system] or {}) do
         add(expand(folder))
     end
@@ -126,19 +134,20 @@ end
 
 -- Return the files that are tried, in this order; or nil and a sentence.
 local function candidates(ffi, fuses)
-    local system = SYSTEMS[ffi.os .. " " .. ffi.arch]
+    local system = library.SYSTEMS[ffi.os .. " " .. ffi.arch]
     if not system then
         return nil, ("there is no CorridorKey library for %s on %s; key with `ckey key` on another machine."):format(
             ffi.os, ffi.arch)
     end
     local files = {}
     for _, folder in ipairs(library.folders(ffi.os, fuses)) do
-        files[#files + 1] = ("%s/%s/%s"):format(folder, system, FILES[system])
+        files[#files + 1] = ("%s/%s/%s"):format(folder, system, library.FILES[system])
     end
     return files
 end
 
-local function exists(path)
+-- Whether a file is there and may be read.
+function library.exists(path)
     local file = io.open(path, "rb")
     return file ~= nil and file:close()
 end
@@ -164,7 +173,7 @@ local function load_first(ffi, fuses)
         return nil, sentence
     end
     for _, path in ipairs(files) do
-        if exists(path) then
+        if library.exists(path) then
             local found, reason = load_file(ffi, path)
             if found then
                 return found
@@ -188,7 +197,7 @@ function library.load(fuses)
     local named = os.getenv("CKEY_LIBRARY") or ""
     if named == "" then
         found, sentence = load_first(ffi, fuses)
-    elseif exists(named) then
+    elseif library.exists(named) then
         found, sentence = load_file(ffi, named)
     else
         sentence = ("CKEY_LIBRARY names %s, which is not there; correct it, or unset it."):format(named)

@@ -13,10 +13,11 @@ local layout
 -- Return the address of an image's row 0, and the bytes from a row to the one above it; nil if it gives none.
 local function place_of(ffi, image, top_down)
     local given, base = pcall(image.GetScanLine, image)
-    if not given or (type(base) ~= "cdata" and type(base) ~= "userdata") then
+    if not given or type(base) ~= "cdata" then
         return nil
     end
-    local address = tonumber(ffi.cast("uintptr_t", ffi.cast("void *", base)))
+    local is_pointer, pointer = pcall(ffi.cast, "void *", base)
+    local address = is_pointer and tonumber(ffi.cast("uintptr_t", pointer)) or 0
     local length = PIXEL_BYTES * image.Width
     if address == 0 then
         return nil
@@ -93,15 +94,11 @@ local function agrees_at_corners(host, ffi, image, scan, stride)
     return true
 end
 
-local function is_whole(image)
-    local window = image.DataWindow
-    return window.left == 0 and window.bottom == 0 and window.right == image.Width and window.top == image.Height
-end
-
--- Return where an image lies: the address of its row 0, the bottom one, and the bytes from a row to the one above it.
+-- Return where an image lies that has all pixels of its frame: the address of its row 0, the bottom one, and the bytes
+-- from a row to the one above it.
 -- Returns nil where nobody asked for it, or where it is not certain.
 function memory.find(host, ffi, image)
-    if os.getenv("CKEY_FUSE_FAST") ~= "1" or image.Depth ~= RGBA_FLOAT or not is_whole(image) then
+    if os.getenv("CKEY_FUSE_FAST") ~= "1" or image.Depth ~= RGBA_FLOAT then
         return nil
     end
     if not layout then
@@ -111,6 +108,7 @@ function memory.find(host, ffi, image)
     if layout == "unknown" then
         return nil
     end
+    image:GetPixel(0, 0, host.Pixel()) -- what lies on a GPU comes into memory, which may move the image
     local scan, stride = place_of(ffi, image, layout == "top_down")
     if scan and agrees_at_corners(host, ffi, image, scan, stride) then
         return scan, stride

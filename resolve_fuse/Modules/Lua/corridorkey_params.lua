@@ -132,8 +132,8 @@ return {
             kind = "choice",
             default = "auto",
             label = "Hint channel",
-            tooltip = "Channel of the hint image that holds the rough matte: auto takes alpha if there is one, "
-                .. "else luminance.",
+            tooltip = "Channel of the hint image that holds the rough matte: auto takes alpha if there is one, or"
+                .. " the colour of a grey picture whose alpha is 1 everywhere, else luminance.",
             stage = "predict",
             choices = {
                 "auto",

@@ -13,12 +13,15 @@ local FIRST_BAND = 16    -- rows by which it is seen whether the workers do anyt
 local BAND_SECONDS = 0.2 -- of all processors together; a pass can be stopped between two bands
 local ONE_CHANNEL = 4 -- images of this depth and below have nothing but alpha
 
--- Whether the host's workers do their rows, as far as this state knows.
-local known = { workers = true }
+local ROWS_BETWEEN_LOOKS = 64
+local PATIENCE = 3 -- bands of which the workers may do nothing before they are asked no more
 
--- Whether Fusion's workers have done nothing, so that all pixels go through one thread.
+-- How often in a row the host's workers did nothing, as far as this state knows.
+local idle = 0
+
+-- Whether Fusion's workers do nothing, so that all pixels go through one thread.
 function pixels.is_alone()
-    return not known.workers
+    return idle >= PATIENCE
 end
 
 -- Thrown where the host wants the frame no more.
@@ -53,7 +56,6 @@ local function run_here(pass, first, last)
         environment[name] = value
     end
     environment.ffi, environment.Pixel, environment.PixPtr = pass.ffi, pass.host.Pixel, pass.host.PixPtr
-    environment.first = first
     local function own(worker)
         return setfenv(loadstring(string.dump(worker)), environment)
     end
@@ -63,6 +65,12 @@ local function run_here(pass, first, last)
         if pass.marks[first + index] == 0 then
             row(index)
         end
+    end
+end
+
+local function check_wanted(host)
+    if host.is_stopped() then
+        error(pixels.STOPPED, 0)
     end
 end
 
@@ -78,11 +86,12 @@ end
 -- Do rows first to last: in the workers, then what they left undone here.
 local function run_band(pass, first, last)
     local wanted, count = last - first + 1, 0
-    if known.workers then
-        pass.given.first = first
+    pass.given.first, pass.given.band = first, wanted
+    if idle < PATIENCE then
         pcall(pass.host.run, pass.begin, pass.given, wanted, pass.row)
+        check_wanted(pass.host) -- a host that stops may let its workers do nothing
         count = count_done(pass.marks, first, last)
-        known.workers = count > 0
+        idle = count == 0 and idle + 1 or 0
     end
     if count < wanted then
         run_here(pass, first, last)
@@ -97,9 +106,7 @@ end
 local function run(pass, bottom, top)
     local first, size = bottom, FIRST_BAND
     while first < top do
-        if pass.host.is_stopped() then
-            error(pixels.STOPPED, 0)
-        end
+        check_wanted(pass.host)
         local last, begun = math.min(first + size, top) - 1, os.clock()
         run_band(pass, first, last)
         local speed = (last - first + 1) / math.max(os.clock() - begun, 1e-6)
@@ -114,7 +121,10 @@ local function give_images(host, ffi, images, given)
     given.pictures = #images
     for index, image in ipairs(images) do
         local suffix = index > 1 and "_" .. index or ""
-        local scan, stride = memory.find(host, ffi, image)
+        local scan, stride
+        if not pixels.is_partial(image) then
+            scan, stride = memory.find(host, ffi, image)
+        end
         begin = scan and begin or rows.begin
         given["picture" .. suffix], given["scan" .. suffix], given["stride" .. suffix] = image, scan, stride
     end
@@ -144,14 +154,17 @@ local function clear(ffi, from, count, step, channels)
     end
 end
 
--- Clear channels of a plane where the image has no pixels: outside its window.
-local function clear_outside(ffi, image, plane, step, offset, channels)
+-- Clear channels of a plane where the image has no pixels: outside its window. Throws STOPPED.
+local function clear_outside(host, ffi, image, plane, step, offset, channels)
     local left, bottom, right, top = window_of(image)
     local width, height = image.Width, image.Height
     if not pixels.is_partial(image) then
         return
     end
     for y = 0, height - 1 do
+        if y % ROWS_BETWEEN_LOOKS == 0 then
+            check_wanted(host)
+        end
         local row = plane + (height - 1 - y) * step * width + offset
         local is_there = y >= bottom and y < top
         clear(ffi, row, is_there and left or width, step, channels)
@@ -189,7 +202,7 @@ end
 -- channel: as the parameter hint_channel; an image of one channel has no other.
 -- Returns the channel that was taken.
 function pixels.take_matte(host, ffi, image, channel, plane, step, offset)
-    clear_outside(ffi, image, plane, step, offset, 1)
+    clear_outside(host, ffi, image, plane, step, offset, 1)
     if image.Depth <= ONE_CHANNEL then
         channel = "alpha"
     end
@@ -210,7 +223,7 @@ end
 
 -- Copy an RGBA float32 image to a plane of four channels; 0 where the image has no pixels.
 function pixels.take_plate(host, ffi, image, plane)
-    clear_outside(ffi, image, plane, 4, 0, 4)
+    clear_outside(host, ffi, image, plane, 4, 0, 4)
     take(host, ffi, { image }, plane, 4, 0, rows.take, {})
 end
 
@@ -249,11 +262,10 @@ end
 
 -- Return a result as images: what the view shows, the straight foreground with the matte in alpha, and the matte in all
 -- four channels.
--- plate: what they are like. view: as the parameter output, but for plate, of which nil is returned.
--- out, hint: the planes of the result. is_linear: whether the foreground is in a linear space, for the checkerboard.
+-- plate: RGBA float32. view: as the parameter output. out, hint: the planes of the result.
+-- is_linear: whether the foreground is in a linear space, for the checkerboard.
 function pixels.show(host, ffi, plate, view, out, hint, is_linear)
-    local foreground, matte = host.new_image(plate), host.new_image(plate)
-    local shown = view ~= "plate" and host.new_image(plate) or nil
+    local shown, foreground, matte = host.new_image(plate), host.new_image(plate), host.new_image(plate)
     if view == "premultiplied" then
         give(host, ffi, { shown, foreground, matte }, out, 4, 0, rows.give_all)
         return shown, foreground, matte
@@ -264,6 +276,10 @@ function pixels.show(host, ffi, plate, view, out, hint, is_linear)
         give(host, ffi, { shown }, out, 4, 0, rows.give_foreground)
     elseif view == "matte" then
         give(host, ffi, { shown }, out, 4, 3, rows.give_channel)
+    elseif view == "plate" then
+        local left, bottom, right, top = window_of(plate)
+        local window = { left = left, count = right - left, bottom = bottom, top = top }
+        give(host, ffi, { shown, plate }, out, 4, 0, rows.give_plate, window)
     elseif view == "hint" then
         give(host, ffi, { shown }, hint, 1, 0, rows.give_channel)
     elseif view == "checker" then
@@ -281,8 +297,8 @@ function pixels.round_to_even(value)
 end
 
 -- Clear the out plane where the plate has no pixels: what the network made of them is nobody's.
-function pixels.trim(ffi, plate, out)
-    clear_outside(ffi, plate, out, 4, 0, 4)
+function pixels.trim(host, ffi, plate, out)
+    clear_outside(host, ffi, plate, out, 4, 0, 4)
 end
 
 return pixels

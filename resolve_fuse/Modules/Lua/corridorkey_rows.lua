@@ -4,12 +4,12 @@
 -- (numbers, strings and images) or a `begin` makes, and none calls another.
 --
 -- Given to all: address of the plane, marks (address of a byte for each row of the image), height of the plane and its
--- length of a row in floats; pictures, how many images; first, the images' row that is index 0. Rows of images go up,
--- rows of planes go down: that the copy turns them round is the only flip there is. A row that is done is marked; what
--- is not marked was not done.
+-- length of a row in floats; pictures, how many images; first, the images' row that is index 0, and band, how many rows
+-- follow from it: an index beyond is nobody's. Rows of images go up, rows of planes go down: that the copy turns them
+-- round is the only flip there is. A row that is done is marked; what is not marked was not done.
 -- luacheck: globals pictures picture picture_2 picture_3 scan scan_2 scan_3 stride stride_2 stride_3 ffi
 -- luacheck: globals pixel pixel_2 pixel_3 pointer pointer_2 pointer_3 plane done
--- luacheck: globals address marks height length first left count step channel square even odd
+-- luacheck: globals address marks height length first band left count bottom top step channel square even odd
 -- luacheck: read_globals Pixel PixPtr
 local rows = {}
 
@@ -84,7 +84,7 @@ end
 -- Image to plane, all four channels.
 -- left, count: the first pixel and how many.
 function rows.take(index)
-    if not done then
+    if not done or index < 0 or index >= band then
         return
     end
     local y, from, value = first + index, pointer, pixel
@@ -100,7 +100,7 @@ end
 -- Color of an image to a plane, with one channel of a second image as alpha: plate and hint at once.
 -- channel: R, G, B or A.
 function rows.take_with_channel(index)
-    if not done then
+    if not done or index < 0 or index >= band then
         return
     end
     local y, from, value, name, hint, hinted = first + index, pointer, pixel, channel, pointer_2, pixel_2
@@ -117,7 +117,7 @@ end
 
 -- The same with the second image's alpha. The mark tells of its row, as in `take_alpha`.
 function rows.take_with_alpha(index)
-    if not done then
+    if not done or index < 0 or index >= band then
         return
     end
     local y, from, value, hint, hinted = first + index, pointer, pixel, pointer_2, pixel_2
@@ -144,7 +144,7 @@ end
 -- One channel of an image to one of a plane.
 -- channel: R, G, B or A. step: channels of the plane; its address is that of the channel.
 function rows.take_channel(index)
-    if not done then
+    if not done or index < 0 or index >= band then
         return
     end
     local y, from, value, name, by = first + index, pointer, pixel, channel, step
@@ -160,7 +160,7 @@ end
 -- Alpha to a channel of a plane. The mark tells of the row, too: 2 more if it is grey with an alpha of 1, 4 more if
 -- such a row has another value than 1, by which a matte that was saved as a grey picture is known.
 function rows.take_alpha(index)
-    if not done then
+    if not done or index < 0 or index >= band then
         return
     end
     local y, from, value, by = first + index, pointer, pixel, step
@@ -183,7 +183,7 @@ end
 
 -- Luminance to a channel of a plane; every product and sum is rounded to float32, as the daemon does it.
 function rows.take_luminance(index)
-    if not done then
+    if not done or index < 0 or index >= band then
         return
     end
     local y, from, value, by = first + index, pointer, pixel, step
@@ -201,7 +201,7 @@ end
 
 -- A result as its three images at once: the foreground multiplied by the matte, the straight foreground, and the matte.
 function rows.give_all(index)
-    if not done then
+    if not done or index < 0 or index >= band then
         return
     end
     local y, to, to_2, to_3 = first + index, pointer, pointer_2, pointer_3
@@ -222,9 +222,34 @@ function rows.give_all(index)
     done[y] = 1
 end
 
+-- A second image, which is the plate, as it is; transparent black where it has no pixels.
+-- left, count, bottom, top: its window.
+function rows.give_plate(index)
+    if not done or index < 0 or index >= band then
+        return
+    end
+    local y, to, value, from, taken = first + index, pointer, pixel, pointer_2, pixel_2
+    local is_there = y >= bottom and y < top
+    local from_x, to_x, last = left, left + count, length / 4 - 1
+    to:GotoXY(0, y)
+    if is_there then
+        from:GotoXY(left, y)
+    end
+    for x = 0, last do
+        if is_there and x >= from_x and x < to_x then
+            from:GetNextPixel(taken)
+            value.R, value.G, value.B, value.A = taken.R, taken.G, taken.B, taken.A
+        else
+            value.R, value.G, value.B, value.A = 0, 0, 0, 0
+        end
+        to:SetNextPixel(value)
+    end
+    done[y] = 1
+end
+
 -- The straight foreground, and the matte.
 function rows.give_foreground(index)
-    if not done then
+    if not done or index < 0 or index >= band then
         return
     end
     local y, to, value = first + index, pointer, pixel
@@ -240,7 +265,7 @@ end
 -- One channel of a plane in all four of the image, so that it is a picture, a matte and a mask alike.
 -- step: channels of the plane; its address is that of the channel.
 function rows.give_channel(index)
-    if not done then
+    if not done or index < 0 or index >= band then
         return
     end
     local y, to, value, by = first + index, pointer, pixel, step
@@ -257,7 +282,7 @@ end
 -- The foreground over a checkerboard, solid; rounded to float32 as OFX hosts get it.
 -- square: pixels on a side. even, odd: the greys, encoded as the foreground is.
 function rows.give_checker(index)
-    if not done then
+    if not done or index < 0 or index >= band then
         return
     end
     local y, to, value, size, floor = first + index, pointer, pixel, square, math.floor

@@ -1,10 +1,11 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Starts the daemon, as `ckey start` in a terminal would. Knows no host.
+-- Starts the daemon, as `ckey start` in a terminal would, and does not wait for it. Knows no host.
 local library = require("corridorkey_library")
 
 local starter = {}
 
 local COMMAND_FILE = "ckey.path" -- written by `ckey install fuse`: the ckey that installed
+local SPEAKER = "ckey: "         -- with which a sentence about a failure begins
 
 -- What hosts set for themselves and would lead another program's libraries astray.
 local HOSTS_OWN = {
@@ -12,39 +13,54 @@ local HOSTS_OWN = {
     "PYTHONPATH", "PYTHONSTARTUP", "QT_PLUGIN_PATH",
 }
 
-local function exists(path)
-    local file = io.open(path, "rb")
-    return file ~= nil and file:close()
-end
+-- Where the last start says what it has to say; nil before the first.
+local words_file
 
--- Return the first line of a file, nil if there is none.
-local function first_line(path)
-    local file = io.open(path, "r")
-    if not file then
-        return nil
+-- Return the lines of a file, none if it is not there.
+local function lines_of(path)
+    local lines, file = {}, io.open(path, "r")
+    for line in file and file:lines() or function() end do
+        lines[#lines + 1] = line:gsub("\r$", "")
     end
-    local line = file:read("*l")
-    file:close()
-    return line and line:gsub("\r$", "") or nil
+    if file then
+        file:close()
+    end
+    return lines
 end
 
 local function find_command(fuses)
     for _, folder in ipairs(library.folders(jit.os, fuses)) do
-        local command = first_line(folder .. "/" .. COMMAND_FILE)
-        if command and exists(command) then
+        local command = lines_of(folder .. "/" .. COMMAND_FILE)[1]
+        if command and library.exists(command) then
             return command
         end
     end
     return nil
 end
 
+local function quoted(path)
+    return "'" .. path:gsub("'", "'\\''") .. "'"
+end
+
 -- Return a line for the system's shell that starts a program and does not wait for it.
 local function line_of(command)
     if jit.os == "Windows" then
-        return ('start "" /b "%s" start >nul 2>&1'):format(command)
+        return ('start "" /b "%s" start >"%s" 2>&1'):format(command, words_file)
     end
-    local quoted = "'" .. command:gsub("'", "'\\''") .. "'"
-    return ("env -u %s %s start </dev/null >/dev/null 2>&1 &"):format(table.concat(HOSTS_OWN, " -u "), quoted)
+    local without = table.concat(HOSTS_OWN, " -u ")
+    return ("env -u %s %s start </dev/null >%s 2>&1 &"):format(without, quoted(command), quoted(words_file))
+end
+
+-- Return a name for a file of this user; the one before is removed.
+local function new_words_file()
+    if words_file then
+        os.remove(words_file)
+    end
+    local name = os.tmpname()
+    if jit.os == "Windows" and name:find("^[/\\]") then
+        return (os.getenv("TEMP") or ".") .. name -- its C library leaves the folder out
+    end
+    return name
 end
 
 -- Start the daemon, and return a line to be shown; or nil and a sentence.
@@ -54,11 +70,22 @@ function starter.start(fuses)
     if not command then
         return nil, "ckey was not found where it installed the fuse from; run `ckey start` in a terminal."
     end
+    words_file = new_words_file()
     local status = os.execute(line_of(command))
     if status ~= 0 and status ~= true then
         return nil, ("%s could not be run; run `ckey start` in a terminal."):format(command)
     end
     return "The daemon is starting. Press Check Daemon, then Re-key."
+end
+
+-- Return why the last start failed, in the words of `ckey start`; nil if it has not, or not yet.
+function starter.complaint()
+    local lines = words_file and lines_of(words_file) or {}
+    local last = lines[#lines] or ""
+    if last:sub(1, #SPEAKER) ~= SPEAKER then
+        return nil
+    end
+    return last:sub(#SPEAKER + 1)
 end
 
 return starter
