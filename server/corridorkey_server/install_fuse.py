@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,11 +84,13 @@ class Place:
         folder: the one that holds Fuses.
         host: which host reads it, a key of HOSTS; None if that is not known.
         was_found: whether the host's own folder is there.
+        own: the host's own folder, which `folder` is or lies in; None if that is not known.
     """
 
     folder: Path
     host: str | None = None
     was_found: bool = True
+    own: Path | None = None
 
 
 def known_places(account: Account, host: str | None = None, is_system: bool = False) -> Sequence[Place]:
@@ -109,7 +112,7 @@ def known_places(account: Account, host: str | None = None, is_system: bool = Fa
     places = []
     for name in hosts:
         own, within = table[name, account.system]
-        places.append(Place(base / own / within, name, (base / own).is_dir()))
+        places.append(Place(base / own / within, name, (base / own).is_dir(), base / own))
     return places
 
 
@@ -131,18 +134,25 @@ def chosen_places(account: Account, host: str | None = None, is_system: bool = F
     return places
 
 
-def named_place(folder: Path, host: str | None = None) -> Place:
+def named_place(folder: Path, host: str | None = None, platform: str = sys.platform) -> Place:
     """Return the place that a folder is which somebody named.
 
+    Args:
+        folder: the one that was named, a full path.
+        host: which host reads it, a key of HOSTS; None if that is not known.
+        platform: the system, as sys.platform says.
+
     Raises:
-        InputError: no host that can use the fuse would look there.
+        InputError: no host that can use the fuse would look there, or it lies in a Fusion folder and is none.
     """
+    real = Path(os.path.realpath(folder))
     # realpath takes links in a circle, too, which Path.resolve does not before Python 3.13.
-    paths = (path.replace("\\", "/").lower() for path in (str(folder), os.path.realpath(folder)))
+    paths = (path.replace("\\", "/").lower() for path in (str(folder), str(real)))
     if any("/containers/com.blackmagic-design" in path for path in paths):
         raise InputError(_SANDBOXED)
-    if folder.name == _FUSES.name and not (folder / _FUSES).exists():
-        raise InputError(f"{folder} is the folder of fuses itself; name the one that holds it, {folder.parent}.")
+    with refusals(folder, _is_system(folder)):
+        for path in (folder, real):
+            _refuse_inner(path, platform)
     return Place(folder, host)
 
 
@@ -183,8 +193,14 @@ def install(
     return Installed(target, version), before
 
 
-def uninstall(folder: Path) -> Installed | None:
+def uninstall(folder: Path, own: Path | None = None) -> Installed | None:
     """Remove our fuse and its modules from a Fusion folder, and return what it was; None if there was none.
+
+    Folders that are empty afterwards go, too, so that the next installation does not take the host for found.
+
+    Args:
+        folder: the Fusion folder.
+        own: the outermost folder that may go, `folder` or one that it lies in; if None, `folder` stays.
 
     Raises:
         InputError: what lies there is not ours, or may not be removed.
@@ -197,6 +213,7 @@ def uninstall(folder: Path) -> Installed | None:
         with workspace(folder) as work:
             move_all(_moves_out(before, ours, work / "old"))
             shutil.rmtree(work)
+    _remove_empty(folder, own)
     return before or Installed(folder / MODULES, next(iter(ours.values())))
 
 
@@ -224,6 +241,32 @@ def _base(account: Account, is_system: bool) -> Path:
     if not account.environ.get(variable):
         raise InputError(f"{variable} is not set; name a folder with --to.")
     return Path(account.environ[variable])
+
+
+def _refuse_inner(folder: Path, platform: str) -> None:
+    """Refuse a folder in a Fusion folder: hosts search Fuses to the bottom, and would find the tool there twice.
+
+    One that holds Fuses is a Fusion folder, whatever it is called and wherever it lies.
+    """
+    fold = str.lower if platform in ("darwin", "win32") else str
+    names = [fold(name) for name in (_FUSES.name, MODULES.parent.name)]
+    for path in (*reversed(folder.parents), folder):
+        if fold(path.name) in names and not any((each / _FUSES).exists() for each in (path, folder)):
+            where = "is" if path == folder else "is inside"
+            is_meant = f"name the Fusion folder itself, {path.parent}"
+            raise InputError(f"{folder} {where} the folder {path.name} of a Fusion folder; {is_meant}.")
+
+
+def _remove_empty(folder: Path, own: Path | None) -> None:
+    """Remove what is empty of the folders that `install` makes, from the inside out; a link is not followed."""
+    folders = [folder / MODULES, folder / MODULES.parent, folder / _FUSES]
+    if own:
+        folders += [path for path in (folder, *folder.parents) if path.is_relative_to(own)]
+    for path in folders:
+        # Of a link, rmdir would remove the link itself on Windows.
+        if Path(os.path.realpath(path)) == Path(os.path.realpath(path.parent), path.name):
+            with suppress(OSError):  # one that is not empty, is not there, or is not ours to remove
+                path.rmdir()
 
 
 def _is_system(folder: Path) -> bool:

@@ -20,6 +20,7 @@ from fusionhost.kinds import (
     APP_STORE,
     BROKEN_WORKERS,
     KINDS,
+    LOSES_PARTS,
     NO_FFI,
     NO_JIT,
     NO_WORKER_FFI,
@@ -27,15 +28,18 @@ from fusionhost.kinds import (
     POINTER,
     POINTER20,
     RAISES_ABORT,
+    REPEATS_PARTS,
     REQUIRE_FFI,
     SCAN_LINES,
     TABLE,
     TABLE20,
+    UNRULY,
     Kind,
 )  # fmt: skip
 from fusionhost.tool import Tool
 
 __all__ = [
-    "APP_STORE", "BROKEN_WORKERS", "KINDS", "NO_FFI", "NO_JIT", "NO_WORKER_FFI", "ONE_BASED", "POINTER", "POINTER20",
-    "POISON", "RAISES_ABORT", "REQUIRE_FFI", "SCAN_LINES", "TABLE", "TABLE20", "Fusion", "Kind", "Picture", "Result", "Tool",
+    "APP_STORE", "BROKEN_WORKERS", "KINDS", "LOSES_PARTS", "NO_FFI", "NO_JIT", "NO_WORKER_FFI", "ONE_BASED", "POINTER",
+    "POINTER20", "POISON", "RAISES_ABORT", "REPEATS_PARTS", "REQUIRE_FFI", "SCAN_LINES", "TABLE", "TABLE20", "UNRULY",
+    "Fusion", "Kind", "Picture", "Result", "Tool",
 ]  # fmt: skip

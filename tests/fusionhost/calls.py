@@ -22,7 +22,8 @@ class Result:
 
     outputs: pixels [height, width, 4] by the output's id, top row first, None where nothing was set. lines: what was
     printed meanwhile. progress: what SetProgress got. seconds: how long Process took, without the filling of new
-    images. error: the text of the error that ended it.
+    images. error: the text of the error that ended it. promised, made: the outputs that PreCalcProcess and Process set,
+    in that order.
     """
 
     outputs: dict[str, NDArray[np.float32] | None]
@@ -30,6 +31,8 @@ class Result:
     progress: list[float] = field(default_factory=list)
     seconds: float = 0.0
     error: str | None = None
+    promised: tuple[str, ...] = ()
+    made: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,8 +98,8 @@ class Call:
             "field": form.field, "proxy_scale": form.proxy_scale, "left": left, "bottom": bottom, "right": right,
             "top": top,
         }  # fmt: skip
-        if image.scan_line is not None:
-            record["scan_line"], record["scan_type"] = image.scan_line
+        if image.scan_type is not None:
+            record["scan_type"] = image.scan_type
         return record
 
     def new_image(self, wanted: Mapping[str, Any]) -> int:

@@ -56,9 +56,9 @@ end
 
 function image_object(record)
     local methods = { Crop = crop(record) }
-    if record.scan_line then
+    if record.scan_type then
         function methods.GetScanLine()
-            return ffi.cast(record.scan_type, record.scan_line)
+            return ffi.cast(record.scan_type, ask(host.scan_line(record.id)))
         end
     end
     return Pixels.image(record, methods)

@@ -38,6 +38,7 @@ class Fusion:
         self._bridge = self.state.table(
             {
                 "say": self.lines.append, "blame": self.blame, "new_image": self._new_image, "crop": self._crop,
+                "scan_line": self._scan_line,
                 "multi_process": self._multi_process, "map_path": self._map_path,
                 "comp_attribute": self._comp_attribute,
             }
@@ -134,6 +135,11 @@ class Fusion:
             return None, self.blame("Crop into an input's image, or into one that was set")
         image.crop(onto)
         return None
+
+    def _scan_line(self, number: int) -> int | tuple[None, str]:
+        """GetScanLine of an image."""
+        image = self.call.image(number) if self.call else None
+        return (None, self.blame("GetScanLine of an image that was freed")) if image is None else image.scan_line()
 
     def _multi_process(self, given: Any) -> tuple[None, str] | None:
         """DoMultiProcess."""

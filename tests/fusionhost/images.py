@@ -18,6 +18,7 @@ POISON = 7.25  # in every channel of a new image
 GUARD = 4096  # bytes before and after an image
 CANARY = 0xA5
 PADDING = 64  # bytes after each row where rows do not follow each other
+SMALL = 8  # pixels in a row up to which "padded_large" has no padding
 
 # The type of a channel by the depth of an image without color; one with color has 4 more.
 TYPES: dict[int, np.dtype[Any]] = {
@@ -121,7 +122,7 @@ class Image:
         )  # fmt: skip
         watch.keep(self.facts)
         self._canaries: list[NDArray[np.uint8]] = []
-        self._lines: NDArray[np.uint64] | NDArray[np.uint8] | None = None
+        self._block = self._lines = np.empty((0, 0), np.uint8)
         if data:
             self._allocate()
 
@@ -151,19 +152,24 @@ class Image:
         return ctypes.addressof(self.facts)
 
     @property
-    def scan_line(self) -> tuple[int, str] | None:
-        """What GetScanLine gives, and its type in C; None if there is no such method or no data."""
+    def scan_type(self) -> str | None:
+        """The type in C of what GetScanLine gives; None if there is no such method or no data."""
         if not self.has_data or self._layout == "none":
             return None
-        if self._lines is not None:
-            return self._lines.ctypes.data, "uint8_t **" if self._layout == "rows" else "uint8_t *"
-        return self._first, "uint8_t *"
+        return "uint8_t **" if self._layout == "rows" else "uint8_t *"
+
+    def scan_line(self) -> int:
+        """Return the address that GetScanLine gives now."""
+        if self._layout == "copy":
+            self._lines[: self._block.size] = self._block.ravel()
+        return self._lines.ctypes.data if self._lines.size else self._block.ctypes.data
 
     def _allocate(self) -> None:
         """Get memory with canaries around it and between its rows."""
         width, height = self.format.extent
         row = width * self.format.size
-        stride = row + (PADDING if self._layout == "padded" else 0)
+        is_padded = self._layout == "padded" or (self._layout == "padded_large" and width > SMALL)
+        stride = row + (PADDING if is_padded else 0)
         self._memory = np.empty(2 * GUARD + 64 + stride * height, np.uint8)
         start = GUARD + -(self._memory.ctypes.data + GUARD) % 64
         end = start + stride * height
@@ -171,14 +177,14 @@ class Image:
         self._canaries = [self._memory[:start], self._memory[end:], block[:, row:]]
         for one in self._canaries:
             one[...] = CANARY
-        self._first = self._memory.ctypes.data + start
+        self._block, first = block, self._memory.ctypes.data + start
         item = self.format.dtype.itemsize
         shape, strides = (height, width, self.format.channels), (stride, self.format.size, item)
         rows: Pixels = np.ndarray(shape, self.format.dtype, self._memory.data, start, strides)
         rows = rows if self.format.channels == 4 else rows[:, :, 0]
         turned = self._layout == "top_down"
         self.pixels = rows[::-1] if turned else rows
-        self.facts.data = self._first + (stride * max(height - 1, 0) if turned else 0)
+        self.facts.data = first + (stride * max(height - 1, 0) if turned else 0)
         self.facts.stride = -stride if turned else stride
         self._mislead(stride)
 
@@ -186,9 +192,10 @@ class Image:
         """Lay out what GetScanLine leads to if that is not the rows: enough of it for whoever reads on."""
         height = self.format.extent[1]
         if self._layout == "rows":
-            self._lines = np.zeros(height + GUARD, np.uint64)
-            self._lines[:height] = self._first + stride * np.arange(height, dtype=np.uint64)
-        elif self._layout == "wrong":
+            lines = np.zeros(height + GUARD, np.uint64)
+            lines[:height] = self._block.ctypes.data + stride * np.arange(height, dtype=np.uint64)
+            self._lines = lines.view(np.uint8)
+        elif self._layout in ("wrong", "copy"):
             self._lines = np.zeros(stride * height + GUARD, np.uint8)
 
     def crop(self, target: "Image") -> None:

@@ -11,10 +11,11 @@ class Kind:
     ("pointer") or tables ("table"). workers: how many states run what DoMultiProcess gets. worker_ffi: how FFI is found
     there: as a "global", by "require", "none"; or "broken": found, but PixPtr raises. main_ffi: whether it is found in
     the main state. scan_lines: what GetScanLine leads to: "none" (no such method), the lowest row with the others after
-    it ("bottom_up"), the top row ("top_down"), the lowest with space between rows ("padded"), the addresses of rows
-    ("rows"), or memory that is no image's ("wrong"). app_store: whether its folders are those of a
-    sandbox. first_index: of the parts that DoMultiProcess spreads. raises_abort: whether an aborted render is told by an
-    error in what the tool calls.
+    it ("bottom_up"), the top row ("top_down"), the lowest with space between rows ("padded"), the same in images that
+    are wider than 8 ("padded_large"), the addresses of rows ("rows"), memory that is no image's ("wrong"), or a copy of
+    the image as it is when it is asked for ("copy"). app_store: whether its folders are those of a sandbox.
+    first_index: of the parts that DoMultiProcess spreads. parts: what becomes of them: each runs "once", or "twice", or
+    every seventh is "lost". raises_abort: whether an aborted render is told by an error in what the tool calls.
     """
 
     label: str
@@ -27,6 +28,7 @@ class Kind:
     scan_lines: str = "none"
     app_store: bool = False
     first_index: int = 0
+    parts: str = "once"
     raises_abort: bool = False
 
 
@@ -45,11 +47,16 @@ APP_STORE = Kind("app-store", app_store=True)
 
 ONE_BASED = Kind("one-based", first_index=1)
 RAISES_ABORT = Kind("raises-abort", raises_abort=True)
+LOSES_PARTS = Kind("loses-parts", parts="lost")
+REPEATS_PARTS = Kind("repeats-parts", parts="twice")
 
 # Those in which a tool has to give the same pixels.
 KINDS = (POINTER, POINTER20, TABLE, TABLE20, NO_JIT, REQUIRE_FFI, NO_WORKER_FFI, BROKEN_WORKERS)
 
+# Those in which it can, though a tool that only does as documents say would not.
+UNRULY = (ONE_BASED, RAISES_ABORT, LOSES_PARTS, REPEATS_PARTS)
+
 SCAN_LINES = tuple(
     replace(POINTER, label=f"scan-{layout}", scan_lines=layout)
-    for layout in ("bottom_up", "top_down", "padded", "rows", "wrong")
+    for layout in ("bottom_up", "top_down", "padded", "padded_large", "rows", "wrong", "copy")
 )

@@ -264,19 +264,26 @@ class Tool:
             raise ValueError(f"{self.name} is gone")
         for control in self._controls.values():
             needed = control.is_image and control.attributes.get("INP_Required", True)
-            if needed and request.pictures.get(control.id) is None:
+            if needed and control.id not in request.pictures:
                 missing = f"{self.name} cannot get Parameter for {control.id} at time {request.time:g}"
                 return Result(dict.fromkeys(self._outputs), error=missing)
         began = len(self._fusion.lines)
         planned, error, _ = self._run(replace(request, precalc=True))
-        if error is None and len(planned.outputs) < len(self._outputs):
-            self._fault(f"PreCalcProcess set {len(planned.outputs)} of {len(self._outputs)} outputs")
+        promised = tuple(planned.outputs)
+        if error is None and len(promised) < len(self._outputs) and (promised or not self._lacks(request)):
+            self._fault(f"PreCalcProcess set {len(promised)} of {len(self._outputs)} outputs")
         if only_precalc or error is not None:
-            return Result(dict.fromkeys(self._outputs), self._fusion.lines[began:], error=error)
+            return Result(dict.fromkeys(self._outputs), self._fusion.lines[began:], error=error, promised=promised)
         call, error, seconds = self._run(request)
         self._compare(planned, call)
         shown = {id_: call.outputs[id_].shown() if id_ in call.outputs else None for id_ in self._outputs}
-        return Result(shown, self._fusion.lines[began:], call.progress, seconds - call.filling, error)
+        lines, seconds = self._fusion.lines[began:], seconds - call.filling
+        return Result(shown, lines, call.progress, seconds, error, promised, tuple(call.outputs))
+
+    def _lacks(self, request: Request) -> bool:
+        """Whether a needed input is wired to something without an image, by which there may be nothing to promise."""
+        inputs = (self._controls[id_] for id_, picture in request.pictures.items() if picture is None)
+        return any(one.attributes.get("INP_Required", True) for one in inputs)
 
     def _run(self, request: Request) -> tuple[Call, str | None, float]:
         """Call Process or PreCalcProcess; returns the text of an error too, and how many seconds it took."""

@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- One of the states that run what DoMultiProcess gets.
--- Arguments: the modules of sealed.lua and pixels.lua, a function that prints a line, how FFI is found (see Kind).
-local Sealed, Pixels, say, how = ...
+-- Arguments: the modules of sealed.lua and pixels.lua, a function that prints a line, how FFI is found, and what becomes
+-- of parts (see Kind).
+local Sealed, Pixels, say, how, parts = ...
 local ffi = require("ffi")
 
 local STANDARD = {
@@ -46,6 +47,14 @@ local function arrived(code, env)
     return code and setfenv(assert(loadstring(code)), env)
 end
 
+-- Returns how often a part runs.
+local function times(index)
+    if parts == "lost" then
+        return index % 7 == 6 and 0 or 1
+    end
+    return parts == "twice" and 2 or 1
+end
+
 -- Runs `init`, then `run` with every `step`th number from `first` to `last`; both are bytecode, `init` may be nil.
 -- `values` and `images` (records) become globals. Returns each different error once.
 return function(init, run, values, images, first, step, last)
@@ -74,9 +83,11 @@ return function(init, run, values, images, first, step, last)
         end
     end
     for index = first, last, step do
-        local fine, message = pcall(run, index)
-        if not fine then
-            note(message)
+        for _ = 1, times(index) do
+            local fine, message = pcall(run, index)
+            if not fine then
+                note(message)
+            end
         end
     end
     return errors

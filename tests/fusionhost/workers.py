@@ -18,7 +18,7 @@ class _Worker:
         """Start both."""
         self.thread = ThreadPoolExecutor(1)
         self.state = LuaState(kind)
-        self.run = self.state.run("worker.lua", self.state.sealed, self.state.pixels, say, kind.worker_ffi)
+        self.run = self.state.run("worker.lua", self.state.sealed, self.state.pixels, say, kind.worker_ffi, kind.parts)
 
     def work(self, job: "Job", first: int, step: int, last: int) -> list[str]:
         """Do a part of a job; returns its errors."""

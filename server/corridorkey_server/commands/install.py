@@ -7,7 +7,7 @@ fuse: the tool CorridorKey for Fusion: the Fusion page of DaVinci Resolve, also 
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from corridorkey_models.errors import InputError
@@ -17,7 +17,7 @@ from ..host_files import find_bundle, find_fuse, find_libraries
 from ..install_files import Installed, find_command
 from ..install_fuse import HOSTS, Account, Place
 
-_RESTART = "Restart DaVinci Resolve (or Fusion Studio) to see the tool CorridorKey, in the group Matte."
+_SOME_HOST = "DaVinci Resolve (or Fusion Studio)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,7 +90,7 @@ def _run_fuse(args: argparse.Namespace) -> Iterator[str]:
         yield from _install_fuse(place)
     if whose.has_container and not named and args.host != "fusion":
         yield "DaVinci Resolve of the App Store does not see the tool: it is sandboxed."
-    yield _RESTART
+    yield _restart(places)
 
 
 def _install_fuse(place: Place) -> Iterator[str]:
@@ -100,6 +100,11 @@ def _install_fuse(place: Place) -> Iterator[str]:
     yield f"Its modules are in {place.folder / install_fuse.MODULES}."
     if place.host and not place.was_found:
         yield f"{HOSTS[place.host]} was not found; the folder that it will read was made."
+
+
+def _restart(places: Sequence[Place]) -> str:
+    hosts = " and ".join(HOSTS[place.host] for place in places if place.host)
+    return f"Restart {hosts or _SOME_HOST} to see the tool CorridorKey, in the group Matte."
 
 
 def _instead(before: Installed | None) -> str:

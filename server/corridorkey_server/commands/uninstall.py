@@ -2,10 +2,12 @@
 
 import argparse
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .. import install_fuse, install_ofx
 from ..install_files import Installed
+from ..install_fuse import Place
 from .install import account, add_arguments, folder_of, ofx_folder
 
 __all__ = ["add_arguments", "run"]
@@ -18,10 +20,9 @@ def run(args: argparse.Namespace) -> int:
         InputError: what lies there is not ours, or may not be removed.
         ResourceError: the disk failed.
     """
-    folders = _fuse_folders(args) if args.what == "fuse" else [ofx_folder(args)]
-    found = False
-    for folder in folders:
-        removed = _uninstall(args.what, folder)
+    folders, found = list[Path](), False
+    for folder, removed in _uninstall(args):
+        folders.append(folder)
         if removed is not None:
             sys.stdout.write(f"CorridorKey {removed.version} is removed: {removed.path}\n")
             found = True
@@ -32,12 +33,18 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _fuse_folders(args: argparse.Namespace) -> list[Path]:
+def _uninstall(args: argparse.Namespace) -> Iterator[tuple[Path, Installed | None]]:
+    """Remove it from each folder that is meant, and give the folder and what was there."""
+    if args.what == "ofx":
+        folder = ofx_folder(args)
+        yield folder, install_ofx.uninstall(folder)
+        return
+    for place in _fuse_places(args):
+        yield place.folder, install_fuse.uninstall(place.folder, place.own)
+
+
+def _fuse_places(args: argparse.Namespace) -> Sequence[Place]:
     named = folder_of(args)
     if named:
-        return [install_fuse.named_place(named).folder]
-    return [place.folder for place in install_fuse.known_places(account(), args.host, args.system)]
-
-
-def _uninstall(what: str, folder: Path) -> Installed | None:
-    return install_fuse.uninstall(folder) if what == "fuse" else install_ofx.uninstall(folder)
+        return [install_fuse.named_place(named)]
+    return install_fuse.known_places(account(), args.host, args.system)
