@@ -1,16 +1,19 @@
 """What tests of the fuse share: the tool in a stand-in for Fusion, pictures as comps wire them, what comes back."""
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from corridorkey_models.keyed import Keyed
 from corridorkey_models.params import Params
 from corridorkey_models.synthetic import ShotSpec, render
-from daemons import PATIENCE, Pixels, asking, eventually, stamped
-from fusionhost import POINTER, Fusion, Kind, Picture, Result, Tool
+from daemons import PATIENCE, EchoDaemon, Pixels, asking, eventually, stamped
+from fusionhost import POINTER, TABLE, Fusion, Kind, Picture, Result, Tool
 from ofx_shots import LINEAR, grey, solid
 
 FUSE = Path(__file__).parent.parent / "resolve_fuse"
@@ -20,6 +23,17 @@ OUTPUTS = ("Output", "Foreground", "Matte")
 HINT = stamped(SMALL, 5, 1)[1]
 TAKES_LONG = 1000.0
 """A plate's red that lets the daemon take long: so many seconds as it is more."""
+
+AT_ONCE = 0.3
+SLACK = 0.5
+"""Seconds that a busy machine may take on top of a deadline."""
+
+kinds = pytest.mark.parametrize("kind", [POINTER, TABLE], ids=lambda kind: kind.label)
+
+
+def control_of(name: str) -> str:
+    """Return the id of a parameter's control."""
+    return "OutputMode" if name == "output" else "".join(word.capitalize() for word in name.split("_"))
 
 
 @contextmanager
@@ -47,6 +61,15 @@ def wired(plate: Pixels, hint: Pixels | None = None) -> dict[str, Picture | None
     """Return a plate, and a hint as a grey picture with itself in alpha."""
     pictures: dict[str, Picture | None] = {"Input": Picture(solid(plate))}
     return pictures if hint is None else pictures | {"AlphaHint": Picture(grey(hint))}
+
+
+def inside(pixels: Pixels, window: tuple[int, int, int, int]) -> Pixels:
+    """Return a picture that is 0 outside a window, which counts rows from below."""
+    left, bottom, right, top = window
+    rows, columns = np.indices(pixels.shape[:2])
+    up = pixels.shape[0] - 1 - rows
+    there = (columns >= left) & (columns < right) & (up >= bottom) & (up < top)
+    return np.where(there if pixels.ndim == 2 else there[..., None], pixels, np.float32(0))
 
 
 def expected(keyed: Keyed) -> dict[str, Pixels]:
@@ -109,3 +132,12 @@ def recovers(tool: Tool) -> None:
     """Wait until frames are keyed again."""
     eventually(lambda: is_keyed(tool.process(GOOD), GOOD), "frames are keyed again", PATIENCE)
     check_good(tool)
+
+
+def while_running(
+    crew: ThreadPoolExecutor, echo: EchoDaemon, tool: Tool, seconds: float, abort: threading.Event | None = None
+) -> Future[Result]:
+    """Begin to process a frame that takes so long, and return when the daemon is at it."""
+    job = crew.submit(tool.process, wired(asking(red=TAKES_LONG + seconds), HINT), abort=abort)
+    eventually(echo.is_keying, "the frame is keyed", 10)
+    return job

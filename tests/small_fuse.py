@@ -19,7 +19,7 @@ CREATE = """
     Note = self:AddInput("Note", "Note", { LINKID_DataType = "Text", INPID_InputControl = "TextEditControl" })
     Button = self:AddInput("Button", "Button", { LINKID_DataType = "Number", INPID_InputControl = "ButtonControl",
         INP_DoNotifyChanged = true })
-    Status = self:AddInput("Ready", "Status", { LINKID_DataType = "Text", INPID_InputControl = "LabelControl" })
+    StatusLine = self:AddInput("Ready", "StatusLine", { LINKID_DataType = "Text", INPID_InputControl = "LabelControl" })
     kept, asked = nil, nil
     Out = self:AddOutput("Output", "Output", { LINKID_DataType = "Image", LINK_Main = 1 })
     Other = self:AddOutput("Other", "Other", { LINKID_DataType = "Image" })

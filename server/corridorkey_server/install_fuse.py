@@ -252,9 +252,8 @@ def _refuse_inner(folder: Path, platform: str) -> None:
     names = [fold(name) for name in (_FUSES.name, MODULES.parent.name)]
     for path in (*reversed(folder.parents), folder):
         if fold(path.name) in names and not any((each / _FUSES).exists() for each in (path, folder)):
-            where = "is" if path == folder else "is inside"
-            is_meant = f"name the Fusion folder itself, {path.parent}"
-            raise InputError(f"{folder} {where} the folder {path.name} of a Fusion folder; {is_meant}.")
+            what = f"{'is' if path == folder else 'is inside'} the folder {path.name} of a Fusion folder"
+            raise InputError(f"{folder} {what}; name the Fusion folder itself, {path.parent}.")
 
 
 def _remove_empty(folder: Path, own: Path | None) -> None:

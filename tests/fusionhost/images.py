@@ -122,7 +122,8 @@ class Image:
         )  # fmt: skip
         watch.keep(self.facts)
         self._canaries: list[NDArray[np.uint8]] = []
-        self._block = self._lines = np.empty((0, 0), np.uint8)
+        self._block: NDArray[np.uint8] = np.empty((0, 0), np.uint8)  # its rows, the lowest in memory first
+        self._lines: NDArray[np.uint8] = np.empty(0, np.uint8)  # where GetScanLine leads to if that is not the rows
         if data:
             self._allocate()
 

@@ -29,6 +29,7 @@ class Tool:
         self._controls: dict[str, Control] = {}
         self._outputs: dict[str, dict[str, Any]] = {}
         self._texts: dict[str, str] = {}  # of labels, as they were set last
+        self._opened: dict[str, bool] = {}
         self._notifying: set[str] = set()
         self._state: Any = None
         with fusion.lock:
@@ -48,6 +49,11 @@ class Tool:
     def status(self) -> str:
         """What the label StatusLine says."""
         return self._texts.get("StatusLine") or str(self._controls["StatusLine"].attributes["LINKS_Name"])
+
+    @property
+    def nests(self) -> dict[str, bool]:
+        """Whether each nest is open, by its label."""
+        return dict(self._opened)
 
     def nest(self, id_: str) -> tuple[str, ...]:
         """Return the labels of the nests around an input, the outermost first."""
@@ -103,7 +109,10 @@ class Tool:
         precalc: bool = False,
         rendering: bool = False,
     ) -> Result:
-        """Render a frame: PreCalcProcess, and unless only that is wanted, Process. Any thread may."""
+        """Render a frame: PreCalcProcess, and unless only that is wanted, Process. Any thread may.
+
+        A picture of None is something wired that has no image.
+        """
         request = Request(pictures, time, abort, rendering)
         for id_ in pictures:
             if not self._controls[id_].is_image:
@@ -115,7 +124,7 @@ class Tool:
 
     def _start(self, kept: Mapping[str, Value | None] | None = None) -> None:
         """Run the fuse and its Create; inputs begin with the values in `kept`."""
-        self._controls, self._outputs, self._texts = {}, {}, {}
+        self._controls, self._outputs, self._texts, self._opened = {}, {}, {}, {}
         self._nests: list[str] = []
         self._creating = True
         self._state, problem = self._fusion.main.create(str(self._path), self._bridge(), self.name)
@@ -220,10 +229,13 @@ class Tool:
             self._fault(f"AddOutput {id_}: its LINKID_DataType or id")
         return None
 
-    def _begin_nest(self, label: str, *_: object) -> Problem:
+    def _begin_nest(self, label: str, _id: str, is_open: object, *_: object) -> Problem:
         """BeginControlNest."""
         if not self._creating:
             return self._refuse("BeginControlNest outside of Create")
+        if not isinstance(is_open, bool):
+            return self._refuse(f"BeginControlNest of {label}: open is {is_open!r}")
+        self._opened[label] = is_open
         self._nests.append(label)
         return None
 

@@ -1,24 +1,39 @@
 """The fuse keys: all three outputs are what the Python client gets, bit for bit, in every kind of Fusion."""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from corridorkey_models.keyed import Masks
+from corridorkey_models.keyed import Keyed, Masks
 from corridorkey_models.params import PARAMS as ROWS
 from corridorkey_models.params import Params
 from corridorkey_server.client import Client
 from daemons import EchoDaemon, Pixels, stamped
-from fuse_shots import FUSE, ODD, PARAMS, SMALL, assert_keyed, expected, is_keyed, opened, shot, wired
-from fusionhost import KINDS, ONE_BASED, POINTER, RAISES_ABORT, TABLE, Kind, Picture
+from fuse_shots import (
+    FUSE,
+    ODD,
+    PARAMS,
+    SMALL,
+    assert_keyed,
+    control_of,
+    expected,
+    inside,
+    is_keyed,
+    kinds,
+    opened,
+    shot,
+    wired,
+)
+from fusionhost import KINDS, UNRULY, Kind, Picture
 from ofx_shots import LINEAR, grey, solid
 
 HD = (1920, 1080)
 
 pytestmark = pytest.mark.usefixtures("client_library")
 
-in_every_kind = pytest.mark.parametrize("kind", [*KINDS, ONE_BASED, RAISES_ABORT], ids=lambda kind: kind.label)
+in_every_kind = pytest.mark.parametrize("kind", [*KINDS, *UNRULY], ids=lambda kind: kind.label)
 
 
 def hint_as(way: str, hint: Pixels) -> tuple[Picture, dict[str, str]]:
@@ -63,7 +78,7 @@ def test_each_channel_of_a_hint(channel: str, keying: Client) -> None:
 
 
 @pytest.mark.parametrize("alpha", [1.0, 0.5])
-@pytest.mark.parametrize("kind", [POINTER, TABLE], ids=lambda kind: kind.label)
+@kinds
 def test_a_grey_matte_with_a_solid_alpha(alpha: float, kind: Kind, keying: Client) -> None:
     """As painting programs save them: the color is taken when alpha is 1 everywhere."""
     plate, hint = shot(ODD)
@@ -75,6 +90,18 @@ def test_a_grey_matte_with_a_solid_alpha(alpha: float, kind: Kind, keying: Clien
     assert_keyed(result, keying.key(plate, picture, PARAMS))
 
 
+def test_an_opaque_hint_with_a_window_is_an_alpha(keying: Client) -> None:
+    """A cropped hint is no painting program's: where it has no pixels its alpha is 0 and not 1."""
+    plate, hint = shot(ODD)
+    window = (20, 0, 161, 60)
+    picture = grey(hint)
+    picture[..., 3] = 1
+    with opened() as (_, tool):
+        result = tool.process(wired(plate) | {"AlphaHint": Picture(picture, data_window=window)})
+        assert "AlphaHint (alpha)" in tool.status
+    assert_keyed(result, keying.key(plate, inside(np.ones_like(hint), window), PARAMS))
+
+
 @pytest.mark.parametrize("source", ["auto", "input", "source_alpha", "chroma"])
 def test_each_source_of_the_hint(source: str, keying: Client) -> None:
     """Input, the plate's own alpha, and a chroma hint are what they are for the Python client."""
@@ -83,6 +110,8 @@ def test_each_source_of_the_hint(source: str, keying: Client) -> None:
     label = {"source_alpha": "Source alpha"}.get(source, source.capitalize())
     with opened(HintSource=label) as (_, tool):
         result = tool.process({"Input": Picture(rgba), "AlphaHint": Picture(grey(hint))})
+        words = {"source_alpha": "the plate's alpha", "chroma": "from the screen's color"}
+        assert f"hint {words.get(source, 'AlphaHint (alpha)')}" in tool.status
     assert_keyed(result, keying.key(rgba, hint, Params(working_space=LINEAR, hint_source=source)))
 
 
@@ -106,7 +135,7 @@ def test_an_empty_hint_is_an_empty_frame(keying: Client) -> None:
     assert not result.outputs["Matte"].any()
 
 
-@pytest.mark.parametrize("kind", [POINTER, TABLE], ids=lambda kind: kind.label)
+@kinds
 def test_solid_and_garbage_mattes(kind: Kind, keying: Client) -> None:
     """Both reach the daemon, as masks of one channel and as pictures."""
     plate, hint = shot(ODD)
@@ -152,23 +181,19 @@ VALUES: dict[str, float | str | bool] = {
 }
 
 
-def control_of(name: str) -> str:
-    """Return the id of a parameter's control."""
-    return "OutputMode" if name == "output" else "".join(word.capitalize() for word in name.split("_"))
-
-
-def shown(name: str, value: float | str | bool) -> float | str:
-    """Return a value as a control has it: a combo by its index."""
-    if isinstance(value, str):
-        (row,) = (row for row in ROWS if row.name == name)
-        return row.choices.index(value)
-    return float(value)
+def shown(params: Mapping[str, float | str | bool]) -> dict[str, float]:
+    """Return parameters as their controls have them: a combo by its index."""
+    rows = {row.name: row for row in ROWS}
+    return {
+        control_of(name): float(rows[name].choices.index(value) if isinstance(value, str) else value)
+        for name, value in params.items()
+    }
 
 
 def test_every_parameter_reaches_the_daemon(keying: Client) -> None:
     """Each one's value is the control's."""
     plate, hint = shot(ODD)
-    with opened(**{control_of(name): shown(name, value) for name, value in VALUES.items()}) as (_, tool):
+    with opened(**shown(VALUES)) as (_, tool):
         result = tool.process(wired(plate, hint))
     keyed = keying.key(plate, hint, Params(working_space=LINEAR, **VALUES))  # type: ignore[arg-type]
     assert_keyed(result, keyed)
@@ -185,8 +210,8 @@ def test_input_is(label: str, space: str, keying: Client) -> None:
     assert_keyed(result, keying.key(plate, hint, Params(working_space=space)))
 
 
-@pytest.mark.parametrize("kind", [POINTER, TABLE], ids=lambda kind: kind.label)
-@pytest.mark.parametrize("mode", ["Premultiplied", "Foreground", "Matte", "Hint", "Checker", "Plate"])
+@kinds
+@pytest.mark.parametrize("mode", ["Premultiplied", "Foreground", "Matte", "Hint", "Plate"])
 def test_each_output_mode(mode: str, kind: Kind, keying: Client) -> None:
     """Output shows what is asked for, the plate only then; the other two stay what they are."""
     plate, hint = shot(ODD)
@@ -195,18 +220,41 @@ def test_each_output_mode(mode: str, kind: Kind, keying: Client) -> None:
     keyed = keying.key(plate, hint, Params(working_space=LINEAR, hint_erode=3, output="hint"))
     views = expected(keyed)
     assert keyed.hint is not None
-    made = result.outputs["Output"]
-    assert made is not None
-    if mode == "Checker":
-        front, back = keyed.matte == 1, keyed.matte == 0
-        assert np.array_equal(made[front, :3], keyed.foreground[front])
-        assert len(np.unique(made[back, :3])) == 2
-        assert (made[..., 3] == 1).all()
-    else:
-        modes = {"Premultiplied": views["Output"], "Hint": grey(keyed.hint), "Plate": solid(plate)}
-        assert np.array_equal(made, (views | modes)[mode])
+    modes = {"Premultiplied": views["Output"], "Hint": grey(keyed.hint), "Plate": solid(plate)}
+    assert np.array_equal(result.outputs["Output"], (views | modes)[mode])
     for name in ("Foreground", "Matte"):
         assert np.array_equal(result.outputs[name], views[name])
+
+
+def board(keyed: Keyed, *, is_linear: bool) -> Pixels:
+    """Return a key over a checkerboard, whose squares begin dark in the upper left corner."""
+    height, width = keyed.matte.shape
+    rows, columns = np.indices((height, width)) // max(4, round(width / 30))  # round() of a half is even
+    dark, bright = np.float32((0.01960665, 0.26327342) if is_linear else (0.15, 0.55))
+    back = np.where((rows + columns) % 2 == 1, bright, dark) * (1 - keyed.matte)
+    over = keyed.foreground * keyed.matte[..., None] + back[..., None]
+    return np.dstack((over, np.ones_like(keyed.matte)))
+
+
+@pytest.mark.parametrize(
+    ("params", "is_linear"),
+    [
+        ({"working_space": LINEAR}, True),
+        ({"working_space": "acescg"}, True),
+        ({"working_space": "srgb"}, False),
+        ({"working_space": "srgb", "output_space": "acescg"}, True),
+    ],
+    ids=["linear", "acescg", "srgb", "srgb-to-acescg"],
+)
+@pytest.mark.parametrize("width", [SMALL[0], 135, ODD[0], 165])
+def test_the_checkerboard(width: int, params: dict[str, str], is_linear: bool, keying: Client) -> None:
+    """Every pixel is the foreground over the board; its greys look alike whatever the foreground is encoded in."""
+    plate, hint = shot((width, 91))
+    with opened(**shown(params | {"output": "checker"})) as (_, tool):
+        result = tool.process(wired(plate, hint))
+    keyed = keying.key(plate, hint, Params(**params))  # type: ignore[arg-type]
+    assert np.array_equal(result.outputs["Output"], board(keyed, is_linear=is_linear))
+    assert (keyed.matte == 0).any()
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float16])
@@ -221,7 +269,7 @@ def test_images_of_other_depths(dtype: type[np.generic], keying: Client) -> None
     assert_keyed(result, keying.key(values["p"][..., :3], values["h"], PARAMS))
 
 
-@pytest.mark.parametrize("kind", [POINTER, TABLE], ids=lambda kind: kind.label)
+@kinds
 def test_outside_the_data_window_there_is_nothing(kind: Kind, keying: Client) -> None:
     """Where the plate has no pixels the key is 0, where a hint has none the hint is 0; neither is touched there."""
     plate, hint = shot(ODD)
@@ -239,7 +287,7 @@ def test_outside_the_data_window_there_is_nothing(kind: Kind, keying: Client) ->
 
 
 @pytest.mark.usefixtures("echo")
-@pytest.mark.parametrize("kind", [POINTER, TABLE], ids=lambda kind: kind.label)
+@kinds
 def test_the_plate_is_shown_within_its_window(kind: Kind) -> None:
     """The output Plate is the whole frame, as the others are, and black where the plate has no pixels."""
     plate, _ = stamped(ODD, 1, 1)
@@ -261,16 +309,6 @@ def test_windows_that_lie_elsewhere(window: tuple[int, int, int, int], keying: C
         assert np.array_equal(result.outputs[name], inside(pixels, window)), name
 
 
-def inside(pixels: Pixels, window: tuple[int, int, int, int]) -> Pixels:
-    """Return a picture that is 0 outside a window, which counts rows from below."""
-    left, bottom, right, top = window
-    rows, columns = np.indices(pixels.shape[:2])
-    up = pixels.shape[0] - 1 - rows
-    there = (columns >= left) & (columns < right) & (up >= bottom) & (up < top)
-    return np.where(there if pixels.ndim == 2 else there[..., None], pixels, np.float32(0))
-
-
-@pytest.mark.usefixtures("keying")
 def test_a_proxy_is_keyed_as_it_is(keying: Client) -> None:
     """A proxy is a smaller picture: lengths in pixels are scaled with it."""
     plate, hint = shot(SMALL)

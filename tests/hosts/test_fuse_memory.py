@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from lupa import luajit20, luajit21
 
+from corridorkey_models.keyed import Masks
 from corridorkey_server.client import Client
-from fuse_shots import FUSE, ODD, PARAMS, assert_keyed, check_good, opened, shot, wired
+from fuse_shots import FUSE, ODD, PARAMS, assert_keyed, check_good, expected, inside, opened, shot, wired
 from fusionhost import POINTER, SCAN_LINES, Kind, Picture
 from ofx_shots import grey, solid
 
@@ -34,12 +35,32 @@ def without_pointers(kind: Kind) -> Kind:
 def test_wherever_memory_lies_the_key_is_the_same(kind: Kind, keying: Client) -> None:
     """Rows from below, from above, with gaps, in a table, or elsewhere: what is not understood is not used."""
     plate, hint = shot(ODD)
-    mattes = {"SolidMatte": Picture(grey(hint[::-1] * 0.5)), "GarbageMatte": Picture(hint[:, ::-1] * 0.5)}
+    solid_part, garbage = hint[::-1] * np.float32(0.5), hint[:, ::-1] * np.float32(0.5)
+    mattes = {"SolidMatte": Picture(grey(solid_part)), "GarbageMatte": Picture(garbage)}
     with opened(kind) as (_, tool):
         plain = tool.process(wired(plate, hint))
         masked = tool.process(wired(plate, hint) | mattes)
     assert_keyed(plain, keying.key(plate, hint, PARAMS))
-    assert masked.lines == []
+    assert_keyed(masked, keying.key(plate, hint, PARAMS, Masks(solid_part, garbage)))
+
+
+@pytest.mark.usefixtures("fast")
+@pytest.mark.parametrize("layout", KNOWN)
+def test_memory_of_a_part_of_a_frame_is_not_used(layout: str, keying: Client) -> None:
+    """Images that hold a part of the frame, plates or hints, lie in memory as nobody has looked at."""
+    plate, hint = shot(ODD)
+    window = (7, 5, 150, 80)
+    with opened(replace(POINTER, scan_lines=layout)) as (_, tool):
+        for cropped in ("Input", "AlphaHint"):
+            pictures = wired(plate, hint)
+            whole = pictures[cropped]
+            assert whole is not None
+            result = tool.process(pictures | {cropped: replace(whole, data_window=window)})
+            used = (inside(plate, window), hint) if cropped == "Input" else (plate, inside(hint, window))
+            keyed = keying.key(*used, PARAMS)
+            for name, pixels in expected(keyed).items():
+                want = inside(pixels, window) if cropped == "Input" else pixels
+                assert np.array_equal(result.outputs[name], want), (cropped, name)
 
 
 @layouts
@@ -67,7 +88,7 @@ TYPES = """
     local rows, memory = require("corridorkey_rows"), ffi.new("float[64]")
     address = tonumber(ffi.cast("uintptr_t", memory))
     marks, scan, scan_2, scan_3, stride, stride_2, stride_3 = address, address, address, address, 16, 16, 16
-    height, length, first, left, count, step, square, even, odd = 1, 4, 0, 0, 1, 4, 4, 0, 1
+    height, length, first, band, left, count, step, square, even, odd = 1, 4, 0, 1, 0, 1, 4, 4, 0, 1
     local function types()
         return tonumber(ffi.typeof("struct { int one; }"))
     end

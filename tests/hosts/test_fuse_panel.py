@@ -15,11 +15,24 @@ from corridorkey_models.params import PARAMS as ROWS
 from corridorkey_models.params import Param, Params
 from corridorkey_server.client import Client
 from corridorkey_server.layout import Layout
-from corridorkey_server.protocol import Error, Key
+from corridorkey_server.protocol import Error, Key, Result
 from corridorkey_server.wire import Message
-from daemons import EchoDaemon, eventually
+from daemons import EchoDaemon, asking, eventually
 from fake_daemon import FakeDaemon, give, served
-from fuse_shots import FUSE, GOOD, ODD, SMALL, assert_keyed, check_good, opened, shot, wired
+from fuse_shots import (
+    FUSE,
+    GOOD,
+    HINT,
+    ODD,
+    SMALL,
+    TAKES_LONG,
+    assert_keyed,
+    check_good,
+    control_of,
+    opened,
+    shot,
+    wired,
+)
 from fusionhost import POINTER, Fusion, Tool
 from ofx_shots import LINEAR
 
@@ -33,7 +46,8 @@ def test_registers_once_and_does_nothing_else() -> None:
     with Fusion(POINTER, FUSE / "Modules" / "Lua") as fusion:
         facts = fusion.register(FUSE / "CorridorKey.fuse")
     assert facts["id"] == "CorridorKey"
-    assert facts["REG_OpNoMask"]
+    assert facts["REG_OpNoMask"] is True
+    assert facts["REG_SupportsDoD"] is False
 
 
 def test_pins() -> None:
@@ -43,17 +57,80 @@ def test_pins() -> None:
         assert list(images) == ["Input", "AlphaHint", "SolidMatte", "GarbageMatte"]
         assert [attrs["LINK_Main"] for attrs in images.values()] == [1, 2, 3, 4]
         assert [attrs["INP_Required"] for attrs in images.values()] == [True, False, False, False]
+        assert [attrs["INP_AcceptsDoD"] for attrs in images.values()] == [False] * 4
+        assert [attrs["INP_AcceptsMasks"] for attrs in list(images.values())[1:]] == [True] * 3
         assert list(tool.outputs) == ["Output", "Foreground", "Matte"]
+
+
+@pytest.mark.usefixtures("echo")
+def test_the_tools_own_output_is_set_last() -> None:
+    """Fusion goes on when it has that one; the others are to be there then."""
+    with opened() as (_, tool):
+        result = tool.process(GOOD)
+        for ids in (result.promised, result.made):
+            assert ids[-1] == "Output"
+            assert sorted(ids) == ["Foreground", "Matte", "Output"]
+
+
+@pytest.mark.parametrize("button", ["DetectScreen", "Rekey", "StartDaemon", "CheckDaemon"])
+def test_a_button_is_no_value(button: str) -> None:
+    """It tells the tool that it was pressed, makes Fusion render nothing by itself, and cannot be animated."""
+    with opened() as (_, tool):
+        attrs = tool.inputs[button]
+    assert attrs["INPID_InputControl"] == "ButtonControl"
+    assert (attrs["INP_DoNotifyChanged"], attrs["INP_Passive"], attrs["INP_External"]) == (True, True, False)
+
+
+def test_the_revision_is_a_value_that_nobody_sees() -> None:
+    """Fusion renders again when it changes; an artist has no use for it. The status makes Fusion render nothing."""
+    with opened() as (_, tool):
+        revision, status = tool.inputs["Revision"], tool.inputs["StatusLine"]
+    assert (revision["IC_Visible"], revision["INP_External"]) == (False, False)
+    assert not revision.get("INP_Passive", False)
+    assert status["INP_Passive"] is True
+
+
+NESTS = {
+    "Screen": (True, ["Screen", "DetectScreen", "WorkingSpace", "Quality"]),
+    "Hint": (True, ["HintSource", "HintChannel", "HintInvert", "HintErode", "HintBlur"]),
+    "Matte": (
+        False,
+        [
+            "RefinerScale",
+            "Despeckle",
+            "DespeckleSize",
+            "MatteBlack",
+            "MatteWhite",
+            "MatteGamma",
+            "MatteGrow",
+            "MatteBlur",
+        ],
+    ),
+    "Foreground": (False, ["Despill", "ForegroundSource", "HighlightRestore", "GamutRestore"]),
+    "Output": (True, ["OutputMode", "OutputSpace"]),
+}
+
+
+def test_nests() -> None:
+    """What every shot needs is open, what few need is closed; there is nothing beyond the frame to key."""
+    with opened() as (_, tool):
+        assert tool.nests == {label: is_open for label, (is_open, _) in NESTS.items()}
+        for label, (_, ids) in NESTS.items():
+            assert sorted(id_ for id_ in tool.inputs if tool.nest(id_) == (label,)) == sorted(ids)
+        outside = [id_ for id_ in tool.inputs if not tool.nest(id_)]
+        assert outside[4:] == ["Rekey", "StartDaemon", "CheckDaemon", "Revision", "StatusLine"]
+        assert "Overscan" not in tool.inputs
 
 
 @pytest.mark.parametrize("row", SHOWN, ids=lambda row: row.name)
 def test_each_parameter_has_its_control(row: Param) -> None:
     """Label, range, default and choices are the table's; ids are permanent."""
     with opened() as (_, tool):
-        attrs = tool.inputs["OutputMode" if row.name == "output" else "".join(map(str.capitalize, row.name.split("_")))]
+        attrs = tool.inputs[control_of(row.name)]
     labels = {"working_space": "Input is", "output": "Output Mode"}
     assert attrs["LINKS_Name"] == labels.get(row.name, row.label)
     assert attrs["INPS_StatusText"] == row.tooltip
+    assert attrs["INP_External"] == (row.kind == "float")
     if row.kind == "choice":
         assert attrs["CCS_AddString"] == list(row.choice_labels)
         assert row.choices[int(attrs["INP_Default"])] == row.default
@@ -88,6 +165,28 @@ def test_check_daemon(echo: EchoDaemon) -> None:
         echo.process.wait()
         tool.press("CheckDaemon")
         assert "no CorridorKey daemon runs; start it" in tool.status
+
+
+def test_check_daemon_looks_anew(echo: EchoDaemon) -> None:
+    """A failed frame lets the tool not try for a while; whoever presses the button wants to know it now."""
+    folder, away = echo.place.folder, echo.place.folder.with_name("away")
+    with opened() as (_, tool):
+        folder.rename(away)
+        try:
+            assert "no CorridorKey daemon runs" in tool.process(GOOD).lines[0]
+        finally:
+            away.rename(folder)
+        assert "no CorridorKey daemon runs" in tool.process(GOOD).lines[0]
+        tool.press("CheckDaemon")
+        assert tool.status.startswith("CorridorKey daemon ")
+        check_good(tool)
+
+
+def test_the_daemon_knows_whose_session_it_is(echo: EchoDaemon) -> None:
+    """`ckey ps` names the host."""
+    with opened() as (_, tool):
+        check_good(tool)
+        assert [session["client"] for session in echo.status()["sessions"]] == ["Fusion"]
 
 
 @contextmanager
@@ -204,14 +303,6 @@ def test_reload_keeps_working() -> None:
         assert tool.get("Despill") == 0.25
 
 
-def test_an_unconnected_tool_promises_nothing(nowhere: Path) -> None:
-    """Without a plate there is nothing to say before a frame, nor in it, but one sentence."""
-    assert not nowhere.exists()
-    with opened() as (_, tool):
-        result = tool.process({})
-        assert result.outputs == dict.fromkeys(tool.outputs)
-
-
 def answer_with_no(_daemon: FakeDaemon, message: Message) -> list[bytes]:
     """Grant memory for a frame, and refuse to key it."""
     if isinstance(message, Key):
@@ -227,3 +318,33 @@ def test_only_a_render_is_batch_work(rendering: bool, nowhere: Path) -> None:
         tool.process(GOOD, rendering=rendering)
     (request,) = (message for message in fake.heard if isinstance(message, Key))
     assert request.priority == ("batch" if rendering else "interactive")
+
+
+def answer_with_notes(daemon: FakeDaemon, message: Message) -> list[bytes]:
+    """Say that a frame is keyed, with two notes."""
+    if not isinstance(message, Key):
+        return give(Layout(*SMALL).size)(daemon, message)
+    words = {"model": "m", "quality": "full", "device": "d", "notes": ("one note", "another.")}
+    flags, timings = {"empty": False, "kept": False}, {"total": 1.25}
+    return [Result(id=message.id, slot=1, gen=message.gen, timings=timings, **flags, **words).encode()]  # type: ignore[arg-type]
+
+
+def test_notes_are_part_of_the_status(nowhere: Path) -> None:
+    """The panel has one line: what the daemon remarks stands behind what the frame was keyed with."""
+    with served(nowhere) as fake, opened() as (_, tool):
+        fake.answer = answer_with_notes
+        assert tool.process(GOOD, time=7.0).made
+        first, *notes = tool.status.split("; ")
+    assert first.startswith("frame 7: ")
+    assert first.endswith("1.25 s")
+    assert notes == ["one note", "another."]
+
+
+@pytest.mark.usefixtures("echo")
+def test_progress_goes_on_to_the_end() -> None:
+    """A bar that goes back or stops short misleads."""
+    with opened() as (_, tool):
+        progress = tool.process(wired(asking(red=TAKES_LONG + 0.1), HINT)).progress
+    assert progress == sorted(progress)
+    assert progress[-1] == 1
+    assert any(0.1 < part < 0.9 for part in progress)

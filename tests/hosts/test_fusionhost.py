@@ -55,7 +55,7 @@ def plate() -> NDArray[np.float32]:
         (BEGIN + "self:SetProgress(1.5)", "SetProgress of 1.5"),
         (BEGIN + "self:AddInput('A', 'A', {})", "AddInput A: outside of Create"),
         (BEGIN + "Amount:SetSource(Number(9), 0)", "Amount is not allowed to be 9"),
-        (BEGIN + "Status:SetAttrs({ LINKS_Nmae = 'a' })", "unknown attribute LINKS_Nmae"),
+        (BEGIN + "StatusLine:SetAttrs({ LINKS_Nmae = 'a' })", "unknown attribute LINKS_Nmae"),
     ],
 )
 def test_process_misdeeds(write: Write, process: str, fault: str) -> None:
@@ -101,6 +101,7 @@ NUMBER = 'self:AddInput("A", "A", { LINKID_DataType = "Number", '
             "same LINK_Main",
         ),
         ('self:BeginControlNest("A", "A", true, {})', "a control nest is not ended"),
+        ('self:BeginControlNest("A", "A", 1, {}) self:EndControlNest()', "BeginControlNest of A: open is 1"),
         ("self:EndControlNest()", "EndControlNest without BeginControlNest"),
         ("error('no')", "Create: "),
         ("NotifyChanged = nil", "INP_DoNotifyChanged without NotifyChanged"),
@@ -205,6 +206,31 @@ def test_abort_and_progress(write: Write) -> None:
     timer.join()
 
 
+@pytest.mark.parametrize(
+    ("outputs", "fault"), [("", ""), ("Other Output", ""), ("Output", "PreCalcProcess set 1 of 2 outputs")]
+)
+def test_wired_to_nothing(write: Write, outputs: str, fault: str) -> None:
+    """A tool is asked for a frame that its needed input has no image of: it promises nothing, or all."""
+    promise = "Image({ IMG_Width = 2, IMG_Height = 2, IMG_NoData = true })"
+    names = {"Other": "Other", "Output": "Out"}
+    acts = [f"{names[name]}:Set(req, {promise})" for name in outputs.split()]
+    path = write(PreCalcProcess="\n".join(acts), Process="print(In:GetValue(req), In:GetConnectedOutput() ~= nil)")
+    with Fusion(POINTER, path.parent) as fusion:
+        result = fusion.create(path).process({"Input": None})
+        assert (result.error, result.lines, result.made) == (None, ["nil\ttrue"], ())
+        assert result.promised == tuple(outputs.split())
+        assert "; ".join(fusion.take_faults()) == fault
+
+
+def test_order_of_outputs(write: Write) -> None:
+    """What was promised and what was made are told in the order in which they were set."""
+    turned = f"local image = In:GetValue(req)\n Out:Set(req, {PROMISE})\n Other:Set(req, {PROMISE})"
+    path = write(PreCalcProcess=turned)
+    with Fusion(POINTER, path.parent) as fusion:
+        result = fusion.create(path).process(SMALL)
+        assert (result.promised, result.made) == (("Output", "Other"), ("Other", "Output"))
+
+
 def test_unwired(write: Write) -> None:
     """A tool whose needed input is not wired fails without being asked, one that is not needed gives nil."""
     path = write(Process=BEGIN + "print(More:GetValue(req), req.Time)" + SET)
@@ -219,7 +245,7 @@ def test_controls(write: Write) -> None:
     notify = """if inp == Button and param.Value > 0.5 then
         Mode:SetSource(Number(1), time)
         Note:SetSource(Text("pressed"), time)
-        Status:SetAttrs({ LINKS_Name = self.Name })
+        StatusLine:SetAttrs({ LINKS_Name = self.Name })
     elseif inp == Amount then print("amount", param.Value) end"""
     path = write(NotifyChanged=notify)
     with Fusion(POINTER, path.parent) as fusion:
@@ -241,6 +267,20 @@ def test_controls(write: Write) -> None:
             tool.set("Unknown", 1)
         tool.reload()
         assert (tool.get("Mode"), tool.get("Amount"), tool.status) == (0, 2, "Ready")
+
+
+def test_nests(write: Write) -> None:
+    """An input lies in the nests that are not ended, and each nest is open or not."""
+    nested = """self:BeginControlNest("Outer", "A", true, {})
+        self:BeginControlNest("Inner", "B", false, {})
+        self:AddInput("Deep", "Deep", { LINKID_DataType = "Number" })
+        self:EndControlNest()
+        self:EndControlNest()"""
+    path = write(Create=CREATE + nested)
+    with Fusion(POINTER, path.parent) as fusion:
+        tool = fusion.create(path)
+        assert tool.nests == {"Outer": True, "Inner": False}
+        assert (tool.nest("Deep"), tool.nest("Amount")) == (("Outer", "Inner"), ())
 
 
 def test_remove(write: Write) -> None:

@@ -204,6 +204,52 @@ def test_scan_lines(write: Write, plate: NDArray[np.float32], kind: Kind) -> Non
         assert float(value) == pytest.approx(want, rel=1e-6)
 
 
+def test_a_copy_of_the_pixels(write: Write, plate: NDArray[np.float32]) -> None:
+    """What is written to the copy that GetScanLine gives is not in the image, and the next one does not have it."""
+    look = """local function first() return ffi.cast("float *", new:GetScanLine()) end
+    first()[0] = 3
+    print(first()[0])
+    one.R, one.G, one.B, one.A = 5, 6, 7, 8
+    new:SetPixel(0, 0, one)
+    print(first()[0])"""
+    path = write(Process=BEGIN + look + SET)
+    with Fusion(replace(POINTER, scan_lines="copy"), path.parent) as fusion:
+        result = fusion.create(path).process({"Input": Picture(plate)})
+        assert result.lines == [str(POISON), "5"]
+        output = result.outputs["Output"]
+        assert output is not None
+        assert output[-1, 0].tolist() == [5, 6, 7, 8]
+
+
+def test_rows_are_padded_in_large_images(write: Write) -> None:
+    """What a small image shows does not hold for a larger one."""
+    second = "ffi.cast('float *', image:GetScanLine())[4 * image.Width]"
+    path = write(Process=f"{BEGIN} print({second}) {SET}")
+    with Fusion(replace(POINTER, scan_lines="padded_large"), path.parent) as fusion:
+        tool = fusion.create(path)
+        for width, follows in ((8, True), (9, False)):
+            pixels = np.zeros((2, width, 4), np.float32)
+            pixels[0] = 0.5  # the upper row
+            assert (tool.process({"Input": Picture(pixels)}).lines == ["0.5"]) == follows
+
+
+def test_a_freed_image_has_no_scan_lines(write: Write) -> None:
+    """An image of an earlier call leads nowhere."""
+    act = "if kept then kept:GetScanLine() end\n kept = image"
+    path = write(Process=BEGIN + act + SET)
+    kind = replace(POINTER, scan_lines="bottom_up")
+    assert "GetScanLine of an image that was freed" in faults(path, lambda tool: tool.process(SMALL), kind)
+
+
+@pytest.mark.parametrize(("parts", "runs"), [("once", [1] * 9), ("twice", [2] * 9), ("lost", [1] * 6 + [0, 1, 1])])
+def test_parts(write: Write, parts: str, runs: list[int]) -> None:
+    """Kinds differ in what becomes of the parts of a job."""
+    path = write(Process=BEGIN + "self:DoMultiProcess(nil, {}, 9, function(i) print(i) end)" + SET)
+    with Fusion(replace(POINTER, parts=parts), path.parent) as fusion:
+        lines = fusion.create(path).process(SMALL).lines
+        assert [lines.count(str(index)) for index in range(9)] == runs
+
+
 def test_no_scan_lines(write: Write) -> None:
     """A host without GetScanLine may be asked for it; what else an image has not is an error."""
     path = write(Process=BEGIN + "print(image.GetScanLine, (pcall(function() return image.Getscanline end)))" + SET)

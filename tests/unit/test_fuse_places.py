@@ -19,8 +19,13 @@ SANDBOXED = (
     "DaVinci Resolve of the App Store is sandboxed and reaches neither the daemon nor the library; "
     "install DaVinci Resolve from blackmagicdesign.com."
 )
-RESTART = "Restart DaVinci Resolve (or Fusion Studio) to see the tool CorridorKey, in the group Matte."
 PLACE = "Fuses/CorridorKey"
+MODULES = "Modules/Lua"
+
+
+def restart(hosts: str) -> str:
+    """Return the last line of an installation."""
+    return f"Restart {hosts} to see the tool CorridorKey, in the group Matte."
 
 
 def on(platform: str, home: Path = Path("/home/me")) -> Account:
@@ -123,12 +128,59 @@ def test_a_folder_in_its_container_is_refused(tmp_path: Path) -> None:
     assert named_place(tmp_path / "Containers").folder == tmp_path / "Containers"
 
 
-def test_the_folder_of_fuses_is_not_the_one_that_holds_it(tmp_path: Path) -> None:
-    """Who names Fuses itself is told which folder is meant; one that holds a Fuses may be called so."""
-    with pytest.raises(InputError, match=rf"is the folder of fuses itself; name the one that holds it, {tmp_path}\.$"):
-        named_place(tmp_path / "Fuses")
-    (tmp_path / "Fuses" / "Fuses").mkdir(parents=True)
-    assert named_place(tmp_path / "Fuses", "fusion").folder == tmp_path / "Fuses"
+@pytest.mark.parametrize(
+    ("inner", "what"),
+    [
+        ("Fuses", "is the folder Fuses"),
+        ("Fuses/CorridorKey", "is inside the folder Fuses"),
+        ("Fuses/CorridorKey/Modules/Lua", "is inside the folder Fuses"),
+        ("Modules", "is the folder Modules"),
+        ("Modules/Lua", "is inside the folder Modules"),
+        ("Modules/Lua/Fuses", "is inside the folder Modules"),
+    ],
+)
+def test_a_folder_in_a_fusion_folder_is_refused(inner: str, what: str, tmp_path: Path) -> None:
+    """Who names one that hosts search already, or a link to it, is told which is meant."""
+    (tmp_path / "Fusion" / inner).mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "Fusion" / inner)
+    for folder in (tmp_path / "Fusion" / inner, tmp_path / "link"):
+        with pytest.raises(InputError) as refused:
+            named_place(folder)
+        sentence = f"{what} of a Fusion folder; name the Fusion folder itself, {tmp_path / 'Fusion'}."
+        assert str(refused.value) == f"{tmp_path / 'Fusion' / inner} {sentence}"
+
+
+@pytest.mark.parametrize("folder", ["Fuses", "Fuses/Studio", "Modules", "Modules/Studio"])
+def test_a_folder_that_holds_fuses_is_a_fusion_folder(folder: str, tmp_path: Path) -> None:
+    """Whatever it and those above it are called, it is taken."""
+    (tmp_path / folder / "Fuses").mkdir(parents=True)
+    assert named_place(tmp_path / folder, "fusion").folder == tmp_path / folder
+
+
+@pytest.mark.parametrize("name", ["Fuses", "Modules"])
+def test_a_fusion_folder_of_such_a_name_is_told(name: str, tmp_path: Path) -> None:
+    """Who names what lies in the Fuses of a Fusion folder called Fuses is told that one, and not the one above."""
+    (tmp_path / name / "Fuses").mkdir(parents=True)
+    with pytest.raises(InputError, match=rf"; name the Fusion folder itself, {tmp_path / name}\.$"):
+        named_place(tmp_path / name / "Fuses" / "CorridorKey")
+
+
+@pytest.mark.parametrize(("platform", "is_refused"), [("linux", False), ("darwin", True), ("win32", True)])
+def test_case_counts_where_the_system_tells_it_apart(platform: str, is_refused: bool, tmp_path: Path) -> None:
+    """On macOS and Windows `fuses` is Fuses; on Linux no host reads it."""
+    for folder in (tmp_path / "fuses" / "CorridorKey", tmp_path / "modules"):
+        if is_refused:
+            with pytest.raises(InputError, match=rf"; name the Fusion folder itself, {tmp_path}\.$"):
+                named_place(folder, None, platform)
+        else:
+            assert named_place(folder, None, platform).folder == folder
+
+
+def test_a_name_that_no_folder_can_have_is_a_sentence(tmp_path: Path) -> None:
+    """What the system refuses while the folder is looked at is told as it is while something is written."""
+    (tmp_path / "Modules").mkdir()
+    with pytest.raises(InputError, match=r"cannot be used: file name too long; choose another folder with --to\.$"):
+        named_place(tmp_path / "Modules" / ("x" * 300))
 
 
 def test_links_in_a_circle_are_a_sentence(natives: Path, runtime: Path, tmp_path: Path) -> None:
@@ -148,7 +200,7 @@ def test_the_commands_install_and_remove(natives: Path, root: Path, runtime: Pat
     assert ran.stdout.splitlines() == [
         f"CorridorKey {__version__} is installed: {folder / PLACE}",
         f"Its modules are in {folder / 'Modules' / 'Lua'}.",
-        RESTART,
+        restart("DaVinci Resolve (or Fusion Studio)"),
     ]
     for module in (root / "resolve_fuse" / "Modules" / "Lua").glob("*.lua"):
         assert (folder / "Modules" / "Lua" / module.name).read_text().startswith(module.read_text())
@@ -158,6 +210,7 @@ def test_the_commands_install_and_remove(natives: Path, root: Path, runtime: Pat
     assert subprocess.run([command, "--version"], capture_output=True, text=True, check=True).stdout.startswith("ckey ")
     again = ckey(runtime, "install", "fuse", "--to", folder, "--host", "fusion")
     assert f"is installed for {FUSION}, in place of {__version__}: " in again.stdout
+    assert again.stdout.splitlines()[-1] == restart(FUSION)
     removed = ckey(runtime, "uninstall", "fuse", "--to", folder)
     assert removed.stdout == f"CorridorKey {__version__} is removed: {folder / PLACE}\nRestart the host.\n"
     nothing = ckey(runtime, "uninstall", "fuse", "--to", folder)
@@ -179,20 +232,96 @@ def test_it_goes_to_every_host_that_is_there(natives: Path, tmp_path: Path) -> N
         f"CorridorKey {__version__} is installed for {RESOLVE}: {resolve / PLACE}",
         f"Its modules are in {resolve / 'Modules' / 'Lua'}.",
         f"{RESOLVE} was not found; the folder that it will read was made.",
-        RESTART,
+        restart(RESOLVE),
     ]
     fusion.mkdir(parents=True)
     both = at_home(tmp_path, "install", "fuse")
     assert f"{RESOLVE}, in place of {__version__}: {resolve / PLACE}" in both.stdout
     assert f"{FUSION}: {fusion / PLACE}" in both.stdout
     assert "was not found" not in both.stdout
+    assert both.stdout.splitlines()[-1] == restart(f"{RESOLVE} and {FUSION}")
     one = at_home(tmp_path, "uninstall", "fuse", "--host", "fusion")
     assert one.stdout == f"CorridorKey {__version__} is removed: {fusion / PLACE}\nRestart the host.\n"
-    at_home(tmp_path, "install", "fuse", "--host", "fusion")
+    again = at_home(tmp_path, "install", "fuse", "--host", "fusion").stdout.splitlines()
+    assert again[-2:] == [f"{FUSION} was not found; the folder that it will read was made.", restart(FUSION)]
     removed = at_home(tmp_path, "uninstall", "fuse").stdout.splitlines()
     assert [line.rpartition(": ")[2] for line in removed[:2]] == [str(resolve / PLACE), str(fusion / PLACE)]
     nothing = at_home(tmp_path, "uninstall", "fuse")
     assert (nothing.returncode, nothing.stdout) == (0, f"there is no CorridorKey in {resolve} or {fusion}.\n")
+
+
+def folders(parent: Path) -> set[str]:
+    """Return every folder below one, and no link."""
+    found = (path for path in parent.rglob("*") if path.is_dir() and not path.is_symlink())
+    return {path.relative_to(parent).as_posix() for path in found}
+
+
+@pytest.mark.parametrize("host", ["resolve", "fusion"])
+def test_what_installing_made_is_removed(host: str, natives: Path, tmp_path: Path) -> None:
+    """No host is found afterwards that was not found before; what lies above a host's own folder stays."""
+    assert natives.is_dir()
+    (place,) = known_places(on("linux", tmp_path), host)
+    assert place.own is not None
+    assert at_home(tmp_path, "install", "fuse", "--host", host).returncode == 0
+    assert known_places(on("linux", tmp_path), host)[0].was_found
+    assert at_home(tmp_path, "uninstall", "fuse").returncode == 0
+    assert known_places(on("linux", tmp_path), host) == [place]
+    above = place.own.parent.relative_to(tmp_path)
+    assert folders(tmp_path) == {path.as_posix() for path in (above, *above.parents)} - {"."}
+
+
+@pytest.mark.parametrize("platform", SYSTEMS)
+@pytest.mark.parametrize("is_system", [False, True])
+def test_a_host_has_a_folder_of_its_own(is_system: bool, platform: str) -> None:
+    """The Fusion folder is it or lies in it, and it bears the host's name alone."""
+    names = {"DaVinciResolve", "DaVinci Resolve", "resolve", "Fusion"}
+    for place in known_places(on(platform), is_system=is_system):
+        assert place.own is not None
+        assert place.folder.is_relative_to(place.own)
+        assert place.own.name in names
+        assert (place.own == place.folder) == (place.host == "fusion")
+
+
+def test_a_folder_that_was_named_stays(natives: Path, runtime: Path, tmp_path: Path) -> None:
+    """Of what --to names only folders in it are removed that are empty."""
+    assert natives.is_dir()
+    for kept, left in ((None, set[str]()), ("Modules/Lua/mine.lua", {"Modules", MODULES}), ("Fuses/Other", {"Fuses"})):
+        folder = tmp_path / "farm"
+        ckey(runtime, "install", "fuse", "--to", folder)
+        if kept:
+            (folder / kept).touch()
+        assert ckey(runtime, "uninstall", "fuse", "--to", folder).returncode == 0
+        assert (folder.is_dir(), folders(folder)) == (True, left)
+        if kept:
+            (folder / kept).unlink()
+
+
+@pytest.mark.parametrize("kept", ["Fusion/Fuses/mine", "Fusion/mine", "mine"])
+def test_a_folder_that_is_not_empty_stays(kept: str, natives: Path, tmp_path: Path) -> None:
+    """One file of somebody else's keeps its folder and all above it, and no other."""
+    assert natives.is_dir()
+    (place,) = known_places(on("linux", tmp_path), "resolve")
+    assert place.own is not None
+    at_home(tmp_path, "install", "fuse")
+    (place.own / kept).touch()
+    assert at_home(tmp_path, "uninstall", "fuse").returncode == 0
+    assert [path for path in place.own.rglob("*") if path.is_file()] == [place.own / kept]
+    assert folders(place.own) == {path.as_posix() for path in Path(kept).parents} - {"."}
+
+
+@pytest.mark.parametrize("linked", ["Fuses", "Modules", "Modules/Lua", "."])
+def test_a_link_to_a_folder_stays(linked: str, natives: Path, tmp_path: Path) -> None:
+    """A folder that is kept elsewhere is still linked after its content was removed."""
+    assert natives.is_dir()
+    (place,) = known_places(on("linux", tmp_path), "resolve")
+    (tmp_path / "kept").mkdir()
+    link = place.folder / linked
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path / "kept")
+    assert at_home(tmp_path, "install", "fuse").returncode == 0
+    assert at_home(tmp_path, "uninstall", "fuse").returncode == 0
+    assert link.is_symlink()
+    assert not list((tmp_path / "kept").iterdir())
 
 
 APP_STORE = """
@@ -228,9 +357,7 @@ def test_wrong_options_are_a_sentence(runtime: Path, tmp_path: Path) -> None:
     empty = ckey(runtime, "install", "fuse", "--to", "", cwd=tmp_path)
     assert empty.stderr == "ckey: --to is empty; name a folder, or leave --to out.\n"
     fuses = ckey(runtime, "uninstall", "fuse", "--to", tmp_path / "Fuses")
-    assert (
-        fuses.stderr
-        == f"ckey: {tmp_path / 'Fuses'} is the folder of fuses itself; name the one that holds it, {tmp_path}.\n"
-    )
+    told = f"{tmp_path / 'Fuses'} is the folder Fuses of a Fusion folder; name the Fusion folder itself, {tmp_path}."
+    assert fuses.stderr == f"ckey: {told}\n"
     assert [ran.returncode for ran in (ofx, empty, fuses)] == [2, 2, 2]
     assert not list(tmp_path.iterdir())

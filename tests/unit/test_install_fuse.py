@@ -256,11 +256,11 @@ def test_killed_at_any_time_it_leaves_no_mix(first: Version, second: Version, fu
 
 
 def test_uninstalling_removes_ours_and_nothing_else(first: Version, fusion: Path) -> None:
-    """Other fuses and modules stay, and so do the folders; a second time there is nothing to do."""
+    """Other fuses and modules stay, and so do their folders; a second time there is nothing to do."""
     first.install(fusion)
     for name in (f"{LUA}/corridorkey_mine.lua", "Fuses/Other.fuse"):
         (fusion / name).write_text("-- mine")
-    removed = uninstall(fusion)
+    removed = uninstall(fusion, fusion.parent)
     assert removed is not None
     assert (removed.path, removed.version) == (fusion / PLACE, "1.0")
     assert contents(fusion).keys() == {f"{LUA}/corridorkey_mine.lua", "Fuses/Other.fuse"}
