@@ -186,20 +186,23 @@ def test_detect_screen_can_be_cancelled(plug_in: Path, echo: EchoDaemon) -> None
 
 
 @in_chatty_modes
-def test_status_describes_the_daemon(mode: Mode, plug_in: Path, echo: EchoDaemon) -> None:
+def test_status_describes_the_daemon(
+    mode: Mode, plug_in: Path, daemon: EchoDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Process, device and model, and with what this node's last frame was keyed."""
+    monkeypatch.setenv("CKEY_RUNTIME", str(daemon.place.folder))
     plate, hint = stamped(ODD, 1, 1)
     with Host(plug_in, mode) as host:
         effect = effect_of(host)
         (before,) = effect.press("status")
-        daemon = f"CorridorKey daemon {echo.process.pid}: "
+        process = f"CorridorKey daemon {daemon.process.pid}: "
         about = ", model echo, quality full, protocol 1"
-        assert before.text == f"{daemon}its worker starts with the first frame{about}"
+        assert before.text == f"{process}its worker starts with the first frame{about}"
         assert (before.type, before.is_persistent) == ("OfxMessageMessage", False)
         assert effect.value("status_text") == before.text
         assert effect.render(wired(mode, plate, hint), time=7.0).status == 0
         (after,) = texts(effect.press("status"))
-        assert after.startswith(f"{daemon}echo{about}; frame 7: plate linear_rec709, hint the input, 0.")
+        assert after.startswith(f"{process}echo{about}; frame 7: plate linear_rec709, hint the input, 0.")
         assert "screen green" in after
 
 
