@@ -201,12 +201,18 @@ def test_describing_leaves_nothing_behind(plug_in: Path) -> None:
     """A host may ask 200 times and load 50 times: memory and descriptors stay as they are."""
     with Host(plug_in, STRICT) as host:
         describe_and_load(host, 40)
-        memory, descriptors = allocated(), len(list(Path("/proc/self/fd").iterdir()))
-        describe_and_load(host, 200)
-        grown = allocated() - memory
+        descriptors = len(list(Path("/proc/self/fd").iterdir()))
+        grown = min(growth(host) for _ in range(3))  # Python asks malloc for a table of its own now and then
         assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
     # Less than 24 bytes, the least that malloc gives, each time.
     assert native.is_sanitized() or grown < 200 * 24
+
+
+def growth(host: Host) -> int:
+    """Return how many bytes are held after 200 times more than before."""
+    memory = allocated()
+    describe_and_load(host, 200)
+    return allocated() - memory
 
 
 @pytest.mark.slow
