@@ -209,8 +209,8 @@ class Params:
         "auto",
         ("auto", "alpha", "red", "green", "blue", "luminance"),
         "Hint channel",
-        "Channel of the hint image that holds the rough matte: auto takes alpha if there is one, or the colour of a grey "
-        "picture whose alpha is 1 everywhere, else luminance.",
+        "Channel of the hint image that holds the rough matte: auto takes alpha if there is one, or the colour of a "
+        "grey picture whose alpha is 1 everywhere, else luminance.",
         Stage.PREDICT,
     )
     hint_invert: bool = _switch(

@@ -19,6 +19,7 @@ from fusionhost.images import POISON, Picture
 from fusionhost.kinds import (
     APP_STORE,
     BROKEN_WORKERS,
+    DECEPTIVE_SCAN_LINES,
     KINDS,
     LOSES_PARTS,
     NO_FFI,
@@ -39,7 +40,7 @@ from fusionhost.kinds import (
 from fusionhost.tool import Tool
 
 __all__ = [
-    "APP_STORE", "BROKEN_WORKERS", "KINDS", "LOSES_PARTS", "NO_FFI", "NO_JIT", "NO_WORKER_FFI", "ONE_BASED", "POINTER",
-    "POINTER20", "POISON", "RAISES_ABORT", "REPEATS_PARTS", "REQUIRE_FFI", "SCAN_LINES", "TABLE", "TABLE20", "UNRULY",
-    "Fusion", "Kind", "Picture", "Result", "Tool",
+    "APP_STORE", "BROKEN_WORKERS", "DECEPTIVE_SCAN_LINES", "KINDS", "LOSES_PARTS", "NO_FFI", "NO_JIT", "NO_WORKER_FFI",
+    "ONE_BASED", "POINTER", "POINTER20", "POISON", "RAISES_ABORT", "REPEATS_PARTS", "REQUIRE_FFI", "SCAN_LINES",
+    "TABLE", "TABLE20", "UNRULY", "Fusion", "Kind", "Picture", "Result", "Tool",
 ]  # fmt: skip

@@ -23,7 +23,7 @@ class Result:
     outputs: pixels [height, width, 4] by the output's id, top row first, None where nothing was set. lines: what was
     printed meanwhile. progress: what SetProgress got. seconds: how long Process took, without the filling of new
     images. error: the text of the error that ended it. promised, made: the outputs that PreCalcProcess and Process set,
-    in that order.
+    in that order. jobs: how often DoMultiProcess was called.
     """
 
     outputs: dict[str, NDArray[np.float32] | None]
@@ -33,6 +33,7 @@ class Result:
     error: str | None = None
     promised: tuple[str, ...] = ()
     made: tuple[str, ...] = ()
+    jobs: int = 0
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Call:
         self.request, self.serial = request, next(_serials)
         self.outputs: dict[str, Image] = {}
         self.progress: list[float] = []
+        self.jobs = 0
         self.filling = 0.0  # seconds that went into filling new images
         self._watch, self._layout = watch, layout
         self._images: dict[int, Image] = {}
@@ -98,8 +100,8 @@ class Call:
             "field": form.field, "proxy_scale": form.proxy_scale, "left": left, "bottom": bottom, "right": right,
             "top": top,
         }  # fmt: skip
-        if image.scan_type is not None:
-            record["scan_type"] = image.scan_type
+        if image.scan_line is not None:
+            record["scan_type"] = image.scan_line[1]
         return record
 
     def new_image(self, wanted: Mapping[str, Any]) -> int:

@@ -139,7 +139,9 @@ class Fusion:
     def _scan_line(self, number: int) -> int | tuple[None, str]:
         """GetScanLine of an image."""
         image = self.call.image(number) if self.call else None
-        return (None, self.blame("GetScanLine of an image that was freed")) if image is None else image.scan_line()
+        if image is None or image.scan_line is None:
+            return None, self.blame("GetScanLine of an image that was freed")
+        return image.scan_line[0]
 
     def _multi_process(self, given: Any) -> tuple[None, str] | None:
         """DoMultiProcess."""
@@ -150,6 +152,7 @@ class Fusion:
             if self.call.image(number) is None:
                 return None, self.blame(f"a worker gets an image that was freed ({name})")
             images[name] = self.call.describe(number)
+        self.call.jobs += 1
         if self.call.request.status == "OK":  # an aborted render is not worth a worker
             self.lines.extend(self._workers.run(Job(given, images), self.kind.first_index))
         return None

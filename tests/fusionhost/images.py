@@ -153,17 +153,15 @@ class Image:
         return ctypes.addressof(self.facts)
 
     @property
-    def scan_type(self) -> str | None:
-        """The type in C of what GetScanLine gives; None if there is no such method or no data."""
+    def scan_line(self) -> tuple[int, str] | None:
+        """What GetScanLine gives now, and its type in C; None if there is no such method or no data."""
         if not self.has_data or self._layout == "none":
             return None
-        return "uint8_t **" if self._layout == "rows" else "uint8_t *"
-
-    def scan_line(self) -> int:
-        """Return the address that GetScanLine gives now."""
         if self._layout == "copy":
             self._lines[: self._block.size] = self._block.ravel()
-        return self._lines.ctypes.data if self._lines.size else self._block.ctypes.data
+        is_elsewhere = self._lines.size > 0 and (self.is_input or self._layout != "wrong_inputs")
+        address = self._lines.ctypes.data if is_elsewhere else self._block.ctypes.data
+        return address, "uint8_t **" if self._layout == "rows" else "uint8_t *"
 
     def _allocate(self) -> None:
         """Get memory with canaries around it and between its rows."""
@@ -198,6 +196,8 @@ class Image:
             self._lines = lines.view(np.uint8)
         elif self._layout in ("wrong", "copy"):
             self._lines = np.zeros(stride * height + GUARD, np.uint8)
+        elif self._layout == "wrong_inputs":
+            self._lines = np.full(stride * height + GUARD, CANARY, np.uint8)
 
     def crop(self, target: "Image") -> None:
         """Copy it into `target`, whose pixels are 0 where it has none."""

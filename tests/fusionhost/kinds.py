@@ -12,10 +12,11 @@ class Kind:
     there: as a "global", by "require", "none"; or "broken": found, but PixPtr raises. main_ffi: whether it is found in
     the main state. scan_lines: what GetScanLine leads to: "none" (no such method), the lowest row with the others after
     it ("bottom_up"), the top row ("top_down"), the lowest with space between rows ("padded"), the same in images that
-    are wider than 8 ("padded_large"), the addresses of rows ("rows"), memory that is no image's ("wrong"), or a copy of
-    the image as it is when it is asked for ("copy"). app_store: whether its folders are those of a sandbox.
-    first_index: of the parts that DoMultiProcess spreads. parts: what becomes of them: each runs "once", or "twice", or
-    every seventh is "lost". raises_abort: whether an aborted render is told by an error in what the tool calls.
+    are wider than 8 ("padded_large"), the addresses of rows ("rows"), memory that is no image's ("wrong"), that for
+    inputs only ("wrong_inputs"), or a copy of the image as it is when it is asked for ("copy"). app_store: whether its
+    folders are those of a sandbox. first_index: of the parts that DoMultiProcess spreads. parts: what becomes of them:
+    each runs "once", or "twice", or every seventh is "lost". raises_abort: whether an aborted render is told by an
+    error in what the tool calls.
     """
 
     label: str
@@ -58,5 +59,10 @@ UNRULY = (ONE_BASED, RAISES_ABORT, LOSES_PARTS, REPEATS_PARTS)
 
 SCAN_LINES = tuple(
     replace(POINTER, label=f"scan-{layout}", scan_lines=layout)
-    for layout in ("bottom_up", "top_down", "padded", "padded_large", "rows", "wrong", "copy")
+    for layout in ("bottom_up", "top_down", "padded", "rows", "wrong")
+)
+
+# Those in which what a small image lets read does not hold for every image, or not for what is written.
+DECEPTIVE_SCAN_LINES = tuple(
+    replace(POINTER, label=f"scan-{layout}", scan_lines=layout) for layout in ("padded_large", "wrong_inputs", "copy")
 )

@@ -290,7 +290,7 @@ class Tool:
         self._compare(planned, call)
         shown = {id_: call.outputs[id_].shown() if id_ in call.outputs else None for id_ in self._outputs}
         lines, seconds = self._fusion.lines[began:], seconds - call.filling
-        return Result(shown, lines, call.progress, seconds, error, promised, tuple(call.outputs))
+        return Result(shown, lines, call.progress, seconds, error, promised, tuple(call.outputs), call.jobs)
 
     def _lacks(self, request: Request) -> bool:
         """Whether a needed input is wired to something without an image, by which there may be nothing to promise."""

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- One of the states that run what DoMultiProcess gets.
--- Arguments: the modules of sealed.lua and pixels.lua, a function that prints a line, how FFI is found, and what becomes
--- of parts (see Kind).
-local Sealed, Pixels, say, how, parts = ...
+-- Arguments: the modules of sealed.lua and pixels.lua, a function that prints a line, how FFI is found, what becomes of
+-- parts (see Kind).
+local Sealed, Pixels, say, how, fate = ...
 local ffi = require("ffi")
 
 local STANDARD = {
@@ -49,10 +49,10 @@ end
 
 -- Returns how often a part runs.
 local function times(index)
-    if parts == "lost" then
+    if fate == "lost" then
         return index % 7 == 6 and 0 or 1
     end
-    return parts == "twice" and 2 or 1
+    return fate == "twice" and 2 or 1
 end
 
 -- Runs `init`, then `run` with every `step`th number from `first` to `last`; both are bytecode, `init` may be nil.

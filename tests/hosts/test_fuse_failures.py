@@ -89,9 +89,8 @@ def test_a_daemon_that_is_killed_under_a_frame(kind: Kind, echo: EchoDaemon, cre
 def test_a_worker_that_dies(echo: EchoDaemon) -> None:
     """A frame that kills every worker of the daemon fails, and the one after it is keyed."""
     with opened() as (_, tool):
-        check_failed(
-            tool, tool.process(wired(asking(green=-667), HINT)), "the worker ended twice on this frame; see", 20
-        )
+        result = tool.process(wired(asking(green=-667), HINT))
+        check_failed(tool, result, "the worker ended twice on this frame; see", 20)
         recovers(tool)
     assert echo.status()["worker"]["restarts"] >= 1
 

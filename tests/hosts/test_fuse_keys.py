@@ -90,10 +90,10 @@ def test_a_grey_matte_with_a_solid_alpha(alpha: float, kind: Kind, keying: Clien
     assert_keyed(result, keying.key(plate, picture, PARAMS))
 
 
-def test_an_opaque_hint_with_a_window_is_an_alpha(keying: Client) -> None:
+@pytest.mark.parametrize("window", [(20, 0, 161, 60), (20, 0, 161, 91)], ids=["part", "columns"])
+def test_an_opaque_hint_with_a_window_is_an_alpha(window: tuple[int, int, int, int], keying: Client) -> None:
     """A cropped hint is no painting program's: where it has no pixels its alpha is 0 and not 1."""
     plate, hint = shot(ODD)
-    window = (20, 0, 161, 60)
     picture = grey(hint)
     picture[..., 3] = 1
     with opened() as (_, tool):
@@ -230,7 +230,7 @@ def board(keyed: Keyed, *, is_linear: bool) -> Pixels:
     """Return a key over a checkerboard, whose squares begin dark in the upper left corner."""
     height, width = keyed.matte.shape
     rows, columns = np.indices((height, width)) // max(4, round(width / 30))  # round() of a half is even
-    dark, bright = np.float32((0.01960665, 0.26327342) if is_linear else (0.15, 0.55))
+    dark, bright = map(np.float32, (0.01960665, 0.26327342) if is_linear else (0.15, 0.55))
     back = np.where((rows + columns) % 2 == 1, bright, dark) * (1 - keyed.matte)
     over = keyed.foreground * keyed.matte[..., None] + back[..., None]
     return np.dstack((over, np.ones_like(keyed.matte)))

@@ -10,12 +10,12 @@ from lupa import luajit20, luajit21
 from corridorkey_models.keyed import Masks
 from corridorkey_server.client import Client
 from fuse_shots import FUSE, ODD, PARAMS, assert_keyed, check_good, expected, inside, opened, shot, wired
-from fusionhost import POINTER, SCAN_LINES, Kind, Picture
+from fusionhost import DECEPTIVE_SCAN_LINES, POINTER, SCAN_LINES, Kind, Picture
 from ofx_shots import grey, solid
 
 pytestmark = pytest.mark.usefixtures("client_library")
 
-layouts = pytest.mark.parametrize("kind", SCAN_LINES, ids=lambda kind: kind.label)
+layouts = pytest.mark.parametrize("kind", [*SCAN_LINES, *DECEPTIVE_SCAN_LINES], ids=lambda kind: kind.label)
 KNOWN = ("bottom_up", "top_down")
 
 
@@ -69,7 +69,8 @@ def test_it_is_used_where_it_is_understood(kind: Kind) -> None:
     """Workers in which PixPtr fails are of use only with memory that is understood; the status tells which it was."""
     with opened(without_pointers(kind)) as (_, tool):
         check_good(tool)
-        assert ("through one thread" not in tool.status) == (kind.scan_lines in KNOWN)
+        is_used = kind.scan_lines in (*KNOWN, "wrong_inputs")  # for what comes out
+        assert ("through one thread" not in tool.status) == is_used
 
 
 @layouts

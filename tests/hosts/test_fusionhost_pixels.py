@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 import small_fuse
 from fusionhost import (
     BROKEN_WORKERS,
+    DECEPTIVE_SCAN_LINES,
     KINDS,
     NO_FFI,
     NO_WORKER_FFI,
@@ -188,7 +189,7 @@ def test_workers_at_once(write: Write) -> None:
         assert (result.error, result.lines) == (None, [])
 
 
-@pytest.mark.parametrize("kind", SCAN_LINES, ids=lambda one: one.label)
+@pytest.mark.parametrize("kind", [*SCAN_LINES, *DECEPTIVE_SCAN_LINES], ids=lambda one: one.label)
 def test_scan_lines(write: Write, plate: NDArray[np.float32], kind: Kind) -> None:
     """GetScanLine leads to what its kind says, and the picture is the same for PixPtr."""
     np.testing.assert_array_equal(shown(write(), Picture(plate), kind), inverted(plate))
@@ -200,7 +201,9 @@ def test_scan_lines(write: Write, plate: NDArray[np.float32], kind: Kind) -> Non
         assert result.error is None
         text, value = result.lines[0].split("\t")
         assert text == ("ctype<unsigned char **>" if kind.scan_lines == "rows" else "ctype<unsigned char *>")
-        want = {"top_down": plate[0, 0, 0], "wrong": 0.0}.get(kind.scan_lines, plate[-1, 0, 0])
+        other = np.frombuffer(b"\xa5" * 4, np.float32)[0]
+        wrong = {"top_down": plate[0, 0, 0], "wrong": 0.0, "wrong_inputs": other}
+        want = wrong.get(kind.scan_lines, plate[-1, 0, 0])
         assert float(value) == pytest.approx(want, rel=1e-6)
 
 
@@ -246,8 +249,9 @@ def test_parts(write: Write, parts: str, runs: list[int]) -> None:
     """Kinds differ in what becomes of the parts of a job."""
     path = write(Process=BEGIN + "self:DoMultiProcess(nil, {}, 9, function(i) print(i) end)" + SET)
     with Fusion(replace(POINTER, parts=parts), path.parent) as fusion:
-        lines = fusion.create(path).process(SMALL).lines
-        assert [lines.count(str(index)) for index in range(9)] == runs
+        result = fusion.create(path).process(SMALL)
+        assert [result.lines.count(str(index)) for index in range(9)] == runs
+        assert result.jobs == 1
 
 
 def test_no_scan_lines(write: Write) -> None:

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Where the pixels of a Fusion image lie in memory: a way past Fusion's own pointers that no document describes. It is
--- used only where CKEY_FUSE_FAST=1 asks for it, and only if what is read and written there is what Fusion says: on an
--- image made for that, once, and on every image at its corners.
+-- used only where CKEY_FUSE_FAST=1 asks for it, and only if what is read and written there is what Fusion says: on a
+-- small image made for that, on one of each size, and on every image at its corners.
 local memory = {}
 
 local WIDTH, HEIGHT = 5, 3 -- of the image that is tried; rows that are padded show by their odd length
@@ -9,6 +9,9 @@ local RGBA_FLOAT, PIXEL_BYTES = 8, 16
 
 -- How images lie in this host, once it was tried: "bottom_up", "top_down", or "unknown".
 local layout
+
+-- Whether images of a size lie so, too, by their width and height in words.
+local is_proven = {}
 
 -- Return the address of an image's row 0, and the bytes from a row to the one above it; nil if it gives none.
 local function place_of(ffi, image, top_down)
@@ -94,6 +97,26 @@ local function agrees_at_corners(host, ffi, image, scan, stride)
     return true
 end
 
+-- Whether an image of this size lies as the small one did; told by one with corners that differ, as others may not.
+local function prove(host, ffi, width, height)
+    local image, pixel = host.new_probe(width, height), host.Pixel()
+    for index, corner in ipairs({ { 0, 0 }, { width - 1, 0 }, { 0, height - 1 }, { width - 1, height - 1 } }) do
+        pixel.R, pixel.G, pixel.B, pixel.A = index, index + 0.25, index + 0.5, index + 0.75
+        image:SetPixel(corner[1], corner[2], pixel)
+    end
+    local scan, stride = place_of(ffi, image, layout == "top_down")
+    return scan ~= nil and agrees_at_corners(host, ffi, image, scan, stride)
+end
+
+local function is_size_proven(host, ffi, image)
+    local size = image.Width .. " x " .. image.Height
+    if is_proven[size] == nil then
+        local tried, agrees = pcall(prove, host, ffi, image.Width, image.Height)
+        is_proven[size] = tried and agrees
+    end
+    return is_proven[size]
+end
+
 -- Return where an image lies that has all pixels of its frame: the address of its row 0, the bottom one, and the bytes
 -- from a row to the one above it.
 -- Returns nil where nobody asked for it, or where it is not certain.
@@ -105,7 +128,7 @@ function memory.find(host, ffi, image)
         local tried, found = pcall(explore, host, ffi)
         layout = tried and found or "unknown"
     end
-    if layout == "unknown" then
+    if layout == "unknown" or not is_size_proven(host, ffi, image) then
         return nil
     end
     image:GetPixel(0, 0, host.Pixel()) -- what lies on a GPU comes into memory, which may move the image
