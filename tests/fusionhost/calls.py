@@ -116,6 +116,13 @@ class Call:
         self.filling += time.perf_counter() - began
         return number
 
+    def copy_of(self, number: int) -> int:
+        """Make a copy of an image."""
+        source = self._images[number]
+        copied = self.new_image({"like": number})
+        self._images[copied].pixels[...] = source.pixels
+        return copied
+
     def _format(self, wanted: Mapping[str, Any]) -> Format:
         """Return what a new image is to be like."""
         form = self._like(wanted)

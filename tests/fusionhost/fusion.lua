@@ -2,7 +2,7 @@
 -- The main state of a fake Fusion: what a fuse and its modules see.
 -- Arguments: the modules of sealed.lua and pixels.lua, the host's functions in Python, where modules are, whether FFI
 -- may be found.
-local Sealed, Pixels, host, modules, with_ffi = ...
+local Sealed, Pixels, host, modules, with_ffi, with_operations = ...
 local ffi = require("ffi")
 local globals = _G
 local load_chunk = loadfile
@@ -54,12 +54,30 @@ local function crop(record)
     end
 end
 
+local function add_operations(record, methods)
+    function methods.CopyOf()
+        return image_object(ask(host.operate("CopyOf", record.id)))
+    end
+    function methods.AlphaMultiply()
+        ask(host.operate("AlphaMultiply", record.id))
+    end
+    function methods.ChannelOpOf(operation, foreground, options)
+        if operation ~= "Copy" then
+            error("ChannelOpOf of " .. tostring(operation) .. " is not known here", 2)
+        end
+        return image_object(ask(host.operate("ChannelOpOf", id_of(foreground, "ChannelOpOf"), options)))
+    end
+end
+
 function image_object(record)
     local methods = { Crop = crop(record) }
     if record.scan_type then
         function methods.GetScanLine()
             return ffi.cast(record.scan_type, ask(host.scan_line(record.id)))
         end
+    end
+    if with_operations then
+        add_operations(record, methods)
     end
     return Pixels.image(record, methods)
 end

@@ -8,14 +8,17 @@ from typing import Any, Self
 
 from fusionhost import names
 from fusionhost.calls import Call, Request
+from fusionhost.images import Image
 from fusionhost.kinds import Kind
 from fusionhost.lua_state import LuaState, plain
+from fusionhost.operations import Operations
 from fusionhost.pixels import Watch
 from fusionhost.tool import Tool
 from fusionhost.workers import Job, Workers
 
 SANDBOX = "/Users/someone/Library/Containers/com.blackmagic-design.DaVinciResolveLite/Data/tmp"
 ATTRIBUTES = ("COMPB_Rendering",)
+RGBA_FLOAT = 8
 
 
 class Fusion:
@@ -34,17 +37,25 @@ class Fusion:
         temporary = SANDBOX if kind.app_store else tempfile.gettempdir()
         self._maps = {"Fuses:": fuses or modules, "Temp:": Path(temporary), "Modules:": modules.parent}
         self._workers = Workers(kind, self.lines.append)
+        self._operations = Operations(kind.workers, rough=kind.operations == "rough")
         self.state = LuaState(kind)
         self._bridge = self.state.table(
             {
                 "say": self.lines.append, "blame": self.blame, "new_image": self._new_image, "crop": self._crop,
+                "operate": self._operate,
                 "scan_line": self._scan_line,
                 "multi_process": self._multi_process, "map_path": self._map_path,
                 "comp_attribute": self._comp_attribute,
             }
         )  # fmt: skip
         self.main = self.state.run(
-            "fusion.lua", self.state.sealed, self.state.pixels, self._bridge, f"{modules}/?.lua", kind.main_ffi
+            "fusion.lua",
+            self.state.sealed,
+            self.state.pixels,
+            self._bridge,
+            f"{modules}/?.lua",
+            kind.main_ffi,
+            kind.operations != "none",
         )
 
     def __enter__(self) -> Self:
@@ -59,6 +70,7 @@ class Fusion:
             tool.close()
         self.main.close()
         self._workers.close()
+        self._operations.close()
         del self.main, self.state, self._bridge
         if kind is None and self.faults:
             raise AssertionError("; ".join(self.faults))
@@ -134,6 +146,27 @@ class Fusion:
         if onto.facts.unwritable >= 0:
             return None, self.blame("Crop into an input's image, or into one that was set")
         image.crop(onto)
+        return None
+
+    def _operate(self, name: str, number: int, options: Any = None) -> Any:
+        """CopyOf, AlphaMultiply or ChannelOpOf of an image; returns a new one where there is one."""
+        image = self.call.image(number) if self.call else None
+        if self.call is None or image is None or not image.has_data or image.format.depth != RGBA_FLOAT:
+            return None, self.blame(f"{name} of an image without data, of another depth, or that was freed")
+        if name == "AlphaMultiply":
+            return self._multiply(image)
+        made = self.call.copy_of(number) if name == "CopyOf" else self.call.new_image({"like": number})
+        if name == "ChannelOpOf":
+            target = self.call.image(made)
+            assert target is not None
+            self._operations.copy_channels(image, target, plain(options))
+        return self.state.table(self.call.describe(made))
+
+    def _multiply(self, image: Image) -> tuple[None, str] | None:
+        """AlphaMultiply."""
+        if image.facts.unwritable >= 0:
+            return None, self.blame("AlphaMultiply of an input's image, or of one that was set")
+        self._operations.alpha_multiply(image)
         return None
 
     def _scan_line(self, number: int) -> int | tuple[None, str]:

@@ -16,7 +16,8 @@ class Kind:
     inputs only ("wrong_inputs"), or a copy of the image as it is when it is asked for ("copy"). app_store: whether its
     folders are those of a sandbox. first_index: of the parts that DoMultiProcess spreads. parts: what becomes of them:
     each runs "once", or "twice", or every seventh is "lost". raises_abort: whether an aborted render is told by an
-    error in what the tool calls.
+    error in what the tool calls. operations: whether CopyOf, AlphaMultiply and ChannelOpOf are "exact", "rough" (their
+    pixels are a little off), or "none" (there are no such methods).
     """
 
     label: str
@@ -31,6 +32,7 @@ class Kind:
     first_index: int = 0
     parts: str = "once"
     raises_abort: bool = False
+    operations: str = "exact"
 
 
 POINTER = Kind("pointer")
@@ -51,11 +53,14 @@ RAISES_ABORT = Kind("raises-abort", raises_abort=True)
 LOSES_PARTS = Kind("loses-parts", parts="lost")
 REPEATS_PARTS = Kind("repeats-parts", parts="twice")
 
+NO_OPERATIONS = Kind("no-operations", operations="none")
+ROUGH_OPERATIONS = Kind("rough-operations", operations="rough")
+
 # Those in which a tool has to give the same pixels.
 KINDS = (POINTER, POINTER20, TABLE, TABLE20, NO_JIT, REQUIRE_FFI, NO_WORKER_FFI, BROKEN_WORKERS)
 
 # Those in which it can, though a tool that only does as documents say would not.
-UNRULY = (ONE_BASED, RAISES_ABORT, LOSES_PARTS, REPEATS_PARTS)
+UNRULY = (ONE_BASED, RAISES_ABORT, LOSES_PARTS, REPEATS_PARTS, NO_OPERATIONS, ROUGH_OPERATIONS)
 
 SCAN_LINES = tuple(
     replace(POINTER, label=f"scan-{layout}", scan_lines=layout)

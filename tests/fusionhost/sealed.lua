@@ -5,7 +5,7 @@ local Sealed = {}
 local private = setmetatable({}, { __mode = "k" })
 
 -- Members that a tool may look for without having them.
-local QUIET = { GetScanLine = true }
+local QUIET = { GetScanLine = true, CopyOf = true, AlphaMultiply = true, ChannelOpOf = true }
 
 -- Globals that one may look for without there being any.
 local OPTIONAL = { ffi = true, jit = true, bmd = true, require = true }

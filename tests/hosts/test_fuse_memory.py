@@ -98,7 +98,7 @@ TYPES = """
             rows.begin_at_address()
             rows.take_luminance(0)
             rows.give_checker(0)
-            rows.give_all(0)
+            rows.give_premultiplied(0)
         end
     end
     work(10)

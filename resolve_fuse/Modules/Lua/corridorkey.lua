@@ -10,6 +10,7 @@
 --   run(begin, given, count, row)   begin() in each worker, then row(0) to row(count - 1) spread over them
 --   to_float(image)      the image with float32 channels
 --   new_image(plate)     an RGBA float32 image of the plate's whole frame; new_probe(width, height): a small one
+--   premultiply(image), spread_alpha(image)   new images by Fusion's own operations: RGB times A; A in all channels
 --   Pixel, PixPtr        Fusion's own
 local controls = require("corridorkey_controls")
 local library = require("corridorkey_library")

@@ -35,12 +35,16 @@ local function is_same(one, other)
     return one == other or (one ~= one and other ~= other)
 end
 
+-- Whether a Pixel holds four floats; those that are no numbers are the same as each other.
+function memory.is_pixel(pixel, at)
+    return is_same(pixel.R, at[0]) and is_same(pixel.G, at[1]) and is_same(pixel.B, at[2]) and is_same(pixel.A, at[3])
+end
+
 -- Whether Fusion says of a pixel what lies in memory.
 local function agrees_at(host, ffi, image, x, y, scan, stride)
     local pixel = host.Pixel()
     image:GetPixel(x, y, pixel)
-    local at = ffi.cast("float *", scan + y * stride + x * PIXEL_BYTES)
-    return is_same(pixel.R, at[0]) and is_same(pixel.G, at[1]) and is_same(pixel.B, at[2]) and is_same(pixel.A, at[3])
+    return memory.is_pixel(pixel, ffi.cast("float *", scan + y * stride + x * PIXEL_BYTES))
 end
 
 local function agrees_everywhere(host, ffi, image, scan, stride)

@@ -10,10 +10,11 @@ local pixels = {}
 
 local CHANNELS = { red = "R", green = "G", blue = "B", alpha = "A" }
 local FIRST_BAND = 16    -- rows by which it is seen whether the workers do anything, and how fast
-local BAND_SECONDS = 0.2 -- of all processors together; a pass can be stopped between two bands
+local BAND_SECONDS = 0.4 -- of all processors together; a pass can be stopped between two bands
 local ONE_CHANNEL = 4 -- images of this depth and below have nothing but alpha
 
 local ROWS_BETWEEN_LOOKS = 64
+local SAMPLES = 16 -- pixels in a row and in a column of an image that the host made which are looked at
 local PATIENCE = 3 -- bands of which the workers may do nothing before they are asked no more
 
 -- How often in a row the host's workers did nothing, as far as this state knows.
@@ -260,19 +261,86 @@ local function checker(ffi, width, is_linear)
     return { even = greys[0], odd = greys[1], square = math.max(4, pixels.round_to_even(width / 30)) }
 end
 
+-- What the host can make of the foreground by operations of its own, which are quicker than any Lua, and what a pixel
+-- of that is, by the foreground and the matte of the out plane.
+local OPERATIONS = {
+    premultiply = function(keyed, value)
+        local matte = keyed[3]
+        value[0], value[1], value[2], value[3] = keyed[0] * matte, keyed[1] * matte, keyed[2] * matte, matte
+    end,
+    spread_alpha = function(keyed, value)
+        local matte = keyed[3]
+        value[0], value[1], value[2], value[3] = matte, matte, matte, matte
+    end,
+}
+
+-- Whether an operation gives just these pixels, by its name; nil if that was not tried.
+local is_exact = {}
+
+-- Whether an image is what an operation makes of an out plane, looked at here and there; everywhere in a small one.
+local function agrees(host, ffi, image, out, expected)
+    local pixel, value = host.Pixel(), ffi.new("float[4]")
+    local right, top = image.Width - 1, image.Height - 1
+    for sample = 0, SAMPLES * SAMPLES - 1 do
+        local x = math.floor(sample % SAMPLES * right / (SAMPLES - 1))
+        local y = math.floor(math.floor(sample / SAMPLES) * top / (SAMPLES - 1))
+        image:GetPixel(x, y, pixel)
+        expected(out + 4 * ((top - y) * image.Width + x), value)
+        if not memory.is_pixel(pixel, value) then
+            return false
+        end
+    end
+    return true
+end
+
+-- Try an operation on an image of our own, with mattes of every kind and colors beyond 0 and 1.
+local function try(host, ffi, name)
+    local image, pixel = host.new_probe(SAMPLES, SAMPLES), host.Pixel()
+    local out = ffi.new("float[?]", 4 * SAMPLES * SAMPLES)
+    for index = 0, SAMPLES * SAMPLES - 1 do
+        local at, matte = out + 4 * index, index / (SAMPLES * SAMPLES - 1)
+        at[0], at[1], at[2], at[3] = 3 * matte - 1, 1 / (1 + index), 700.1 * matte, 1.2 * matte - 0.1
+        pixel.R, pixel.G, pixel.B, pixel.A = at[0], at[1], at[2], at[3]
+        image:SetPixel(index % SAMPLES, SAMPLES - 1 - math.floor(index / SAMPLES), pixel)
+    end
+    return agrees(host, ffi, host[name](image), out, OPERATIONS[name])
+end
+
+-- Return what the host makes of the foreground; nil where it does not give the very pixels that it should.
+local function derive(host, ffi, foreground, out, name)
+    if is_exact[name] == nil then
+        local is_tried, is_right = pcall(try, host, ffi, name)
+        is_exact[name] = is_tried and is_right
+    end
+    if not is_exact[name] then
+        return nil
+    end
+    local is_made, image = pcall(host[name], foreground)
+    check_wanted(host)
+    local is_right = is_made and agrees(host, ffi, image, out, OPERATIONS[name])
+    return is_right and image or nil
+end
+
 -- Return a result as images: what the view shows, the straight foreground with the matte in alpha, and the matte in all
 -- four channels.
 -- plate: RGBA float32. view: as the parameter output. out, hint: the planes of the result.
 -- is_linear: whether the foreground is in a linear space, for the checkerboard.
 function pixels.show(host, ffi, plate, view, out, hint, is_linear)
-    local shown, foreground, matte = host.new_image(plate), host.new_image(plate), host.new_image(plate)
-    if view == "premultiplied" then
-        give(host, ffi, { shown, foreground, matte }, out, 4, 0, rows.give_all)
+    local foreground = host.new_image(plate)
+    give(host, ffi, { foreground }, out, 4, 0, rows.give_foreground)
+    local matte = derive(host, ffi, foreground, out, "spread_alpha")
+    if not matte then
+        matte = host.new_image(plate)
+        give(host, ffi, { matte }, out, 4, 3, rows.give_channel)
+    end
+    local shown = view == "premultiplied" and derive(host, ffi, foreground, out, "premultiply")
+    if shown then
         return shown, foreground, matte
     end
-    give(host, ffi, { foreground }, out, 4, 0, rows.give_foreground)
-    give(host, ffi, { matte }, out, 4, 3, rows.give_channel)
-    if view == "foreground" then
+    shown = host.new_image(plate)
+    if view == "premultiplied" then
+        give(host, ffi, { shown }, out, 4, 0, rows.give_premultiplied)
+    elseif view == "foreground" then
         give(host, ffi, { shown }, out, 4, 0, rows.give_foreground)
     elseif view == "matte" then
         give(host, ffi, { shown }, out, 4, 3, rows.give_channel)

@@ -7,14 +7,14 @@
 -- length of a row in floats; pictures, how many images; first, the images' row that is index 0, and band, how many rows
 -- follow from it: an index beyond is nobody's. Rows of images go up, rows of planes go down: that the copy turns them
 -- round is the only flip there is. A row that is done is marked; what is not marked was not done.
--- luacheck: globals pictures picture picture_2 picture_3 scan scan_2 scan_3 stride stride_2 stride_3 ffi
--- luacheck: globals pixel pixel_2 pixel_3 pointer pointer_2 pointer_3 plane done
+-- luacheck: globals pictures picture picture_2 scan scan_2 stride stride_2 ffi
+-- luacheck: globals pixel pixel_2 pointer pointer_2 plane done
 -- luacheck: globals address marks height length first band left count bottom top step channel square even odd
 -- luacheck: read_globals Pixel PixPtr
 local rows = {}
 
 -- For images that Fusion's own pointers walk through. Where a worker lacks what it takes, `done` stays false.
--- picture, picture_2, picture_3: as many images as `pictures` says.
+-- picture, picture_2: as many images as `pictures` says.
 function rows.begin()
     done = false
     local has_module, module = pcall(require, "ffi")
@@ -31,15 +31,12 @@ function rows.begin()
     if pictures > 1 then
         pixel_2, pointer_2 = walk(picture_2)
     end
-    if pictures > 2 then
-        pixel_3, pointer_3 = walk(picture_3)
-    end
     plane = bind.cast("float *", address)
     done = bind.cast("uint8_t *", marks)
 end
 
 -- For RGBA float32 images whose memory is known; the pointers are as Fusion's.
--- scan, scan_2, scan_3: addresses of their rows 0. stride, ...: bytes from a row to the one above it.
+-- scan, scan_2: addresses of their rows 0. stride, stride_2: bytes from a row to the one above it.
 function rows.begin_at_address()
     done = false
     local has_module, module = pcall(require, "ffi")
@@ -73,9 +70,6 @@ function rows.begin_at_address()
     pixel, pointer = walk(scan, stride)
     if pictures > 1 then
         pixel_2, pointer_2 = walk(scan_2, stride_2)
-    end
-    if pictures > 2 then
-        pixel_3, pointer_3 = walk(scan_3, stride_3)
     end
     plane = bind.cast("float *", address)
     done = bind.cast("uint8_t *", marks)
@@ -199,25 +193,18 @@ function rows.take_luminance(index)
     done[y] = 1
 end
 
--- A result as its three images at once: the foreground multiplied by the matte, the straight foreground, and the matte.
-function rows.give_all(index)
+-- The foreground multiplied by the matte, and the matte.
+function rows.give_premultiplied(index)
     if not done or index < 0 or index >= band then
         return
     end
-    local y, to, to_2, to_3 = first + index, pointer, pointer_2, pointer_3
-    local value, value_2, value_3 = pixel, pixel_2, pixel_3
+    local y, to, value = first + index, pointer, pixel
     local row = plane + (height - 1 - y) * length
     to:GotoXY(0, y)
-    to_2:GotoXY(0, y)
-    to_3:GotoXY(0, y)
     for at = 0, length - 1, 4 do
-        local red, green, blue, matte = row[at], row[at + 1], row[at + 2], row[at + 3]
-        value.R, value.G, value.B, value.A = red * matte, green * matte, blue * matte, matte
-        value_2.R, value_2.G, value_2.B, value_2.A = red, green, blue, matte
-        value_3.R, value_3.G, value_3.B, value_3.A = matte, matte, matte, matte
+        local matte = row[at + 3]
+        value.R, value.G, value.B, value.A = row[at] * matte, row[at + 1] * matte, row[at + 2] * matte, matte
         to:SetNextPixel(value)
-        to_2:SetNextPixel(value_2)
-        to_3:SetNextPixel(value_3)
     end
     done[y] = 1
 end
