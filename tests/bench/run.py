@@ -23,7 +23,8 @@ ABOUT = {
     "its JIT runs, is not known, so there are several. `jit`: Pixel and PixPtr are C, called by FFI, two workers; "
     "`jit_one_worker`: one; `jit_table`: they are plain Lua; `jit_fast`: the memory of images is known "
     "(`CKEY_FUSE_FAST=1`); `no_jit`: as `jit`, in LuaJIT's interpreter. `over_memcpy`: against a warm copy between two "
-    "planes of the same size; a frame is five such passes.",
+    "planes of the same size. Plate and hint are read pixel by pixel and Foreground is written so; Output and Matte "
+    "are made of it by the host's own operations, which are C on two threads here.",
     "keyer": "The procedural keyer against classical keys on the synthetic shots, and the time before and after the "
     "network. A ratio above 1 is how many times smaller our error is, but for `dtssd`, where ours is above the line.",
     "network": "CorridorKey's network on the CPU in fp32, one frame, made-up weights.",
