@@ -11,11 +11,10 @@ local pixels = {}
 local CHANNELS = { red = "R", green = "G", blue = "B", alpha = "A" }
 local FIRST_BAND = 16    -- rows by which it is seen whether the workers do anything, and how fast
 local BAND_SECONDS = 0.4 -- of all processors together; a pass can be stopped between two bands
-local ONE_CHANNEL = 4 -- images of this depth and below have nothing but alpha
-
+local PATIENCE = 3       -- bands of which the workers may do nothing before they are asked no more
 local ROWS_BETWEEN_LOOKS = 64
-local SAMPLES = 16 -- pixels in a row and in a column of an image that the host made which are looked at
-local PATIENCE = 3 -- bands of which the workers may do nothing before they are asked no more
+local ONE_CHANNEL = 4    -- images of this depth and below have nothing but alpha
+local SAMPLES = 16       -- pixels in a row and in a column of what the host made which are looked at
 
 -- How often in a row the host's workers did nothing, as far as this state knows.
 local idle = 0
@@ -44,8 +43,8 @@ local function window_of(image)
     return left, bottom, right, top
 end
 
--- Whether an image has a pixel of its frame nowhere but in its window.
-function pixels.is_partial(image)
+-- Whether some of an image's frame lies outside its window, where it has no pixels.
+local function is_partial(image)
     local left, bottom, right, top = window_of(image)
     return left > 0 or bottom > 0 or right < image.Width or top < image.Height
 end
@@ -123,7 +122,7 @@ local function give_images(host, ffi, images, given)
     for index, image in ipairs(images) do
         local suffix = index > 1 and "_" .. index or ""
         local scan, stride
-        if not pixels.is_partial(image) then
+        if not is_partial(image) then
             scan, stride = memory.find(host, ffi, image)
         end
         begin = scan and begin or rows.begin
@@ -159,7 +158,7 @@ end
 local function clear_outside(host, ffi, image, plane, step, offset, channels)
     local left, bottom, right, top = window_of(image)
     local width, height = image.Width, image.Height
-    if not pixels.is_partial(image) then
+    if not is_partial(image) then
         return
     end
     for y = 0, height - 1 do
@@ -186,7 +185,7 @@ end
 -- Whether a matte was saved as a grey picture with a solid alpha, by the marks of `take_alpha`.
 local function is_opaque_matte(image, marks)
     local is_varied = false
-    if pixels.is_partial(image) then
+    if is_partial(image) then
         return false
     end
     for y = 0, image.Height - 1 do
@@ -231,7 +230,7 @@ end
 -- The same, with the matte of a second image in alpha; the two are read at once where that can be.
 -- channel: as for `take_matte`. Returns the channel that was taken.
 function pixels.take_plate_with_hint(host, ffi, image, hint, channel, plane)
-    local is_together = channel ~= "luminance" and not pixels.is_partial(image) and not pixels.is_partial(hint)
+    local is_together = channel ~= "luminance" and not is_partial(image) and not is_partial(hint)
     if not is_together then
         pixels.take_plate(host, ffi, image, plane)
         return pixels.take_matte(host, ffi, hint, channel, plane, 4, 3)
@@ -255,10 +254,18 @@ local function give(host, ffi, images, plane, step, offset, row, given)
     run(new_pass(host, ffi, images, plane, step, offset, row, given or {}), 0, images[1].Height)
 end
 
+-- Return the next whole number; of a half, the even one.
+local function round_to_even(value)
+    local below = math.floor(value)
+    local rest = value - below
+    local is_up = rest > 0.5 or (rest == 0.5 and below % 2 == 1)
+    return below + (is_up and 1 or 0)
+end
+
 -- 64 pixels at a width of 1920, at least 4; greys of 0.15 and 0.55 in sRGB's encoding, and their linear light.
 local function checker(ffi, width, is_linear)
     local greys = ffi.new("float[2]", is_linear and { 0.01960665, 0.26327342 } or { 0.15, 0.55 })
-    return { even = greys[0], odd = greys[1], square = math.max(4, pixels.round_to_even(width / 30)) }
+    return { even = greys[0], odd = greys[1], square = math.max(4, round_to_even(width / 30)) }
 end
 
 -- What the host can make of the foreground by operations of its own, which are quicker than any Lua, and what a pixel
@@ -277,8 +284,12 @@ local OPERATIONS = {
 -- Whether an operation gives just these pixels, by its name; nil if that was not tried.
 local is_exact = {}
 
--- Whether an image is what an operation makes of an out plane, looked at here and there; everywhere in a small one.
-local function agrees(host, ffi, image, out, expected)
+-- Whether an image is what an operation makes of a foreground and its out plane, looked at here and there; in a small
+-- one everywhere.
+local function agrees(host, ffi, image, foreground, out, expected)
+    if image.Width ~= foreground.Width or image.Height ~= foreground.Height or image.Depth ~= foreground.Depth then
+        return false
+    end
     local pixel, value = host.Pixel(), ffi.new("float[4]")
     local right, top = image.Width - 1, image.Height - 1
     for sample = 0, SAMPLES * SAMPLES - 1 do
@@ -303,7 +314,7 @@ local function try(host, ffi, name)
         pixel.R, pixel.G, pixel.B, pixel.A = at[0], at[1], at[2], at[3]
         image:SetPixel(index % SAMPLES, SAMPLES - 1 - math.floor(index / SAMPLES), pixel)
     end
-    return agrees(host, ffi, host[name](image), out, OPERATIONS[name])
+    return agrees(host, ffi, host[name](image), image, out, OPERATIONS[name])
 end
 
 -- Return what the host makes of the foreground; nil where it does not give the very pixels that it should.
@@ -317,8 +328,8 @@ local function derive(host, ffi, foreground, out, name)
     end
     local is_made, image = pcall(host[name], foreground)
     check_wanted(host)
-    local is_right = is_made and agrees(host, ffi, image, out, OPERATIONS[name])
-    return is_right and image or nil
+    local is_read, is_right = pcall(agrees, host, ffi, image, foreground, out, OPERATIONS[name])
+    return is_made and is_read and is_right and image or nil
 end
 
 -- Return a result as images: what the view shows, the straight foreground with the matte in alpha, and the matte in all
@@ -354,14 +365,6 @@ function pixels.show(host, ffi, plate, view, out, hint, is_linear)
         give(host, ffi, { shown }, out, 4, 0, rows.give_checker, checker(ffi, plate.Width, is_linear))
     end
     return shown, foreground, matte
-end
-
--- Return the next whole number; of a half, the even one.
-function pixels.round_to_even(value)
-    local below = math.floor(value)
-    local rest = value - below
-    local is_up = rest > 0.5 or (rest == 0.5 and below % 2 == 1)
-    return below + (is_up and 1 or 0)
 end
 
 -- Clear the out plane where the plate has no pixels: what the network made of them is nobody's.

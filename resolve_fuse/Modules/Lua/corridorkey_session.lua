@@ -1,12 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The one client of the daemon that all frames of a Lua state share, and how its failures become sentences.
+-- The one client of the daemon that all frames of a Lua state share, and how its failures become sentences. Once `open`
+-- has returned the session has lib, ffi and client: the client library, LuaJIT's FFI, and the client.
 local library = require("corridorkey_library")
 
-local session = {
-    lib = nil,    -- the client library, LuaJIT's FFI and the client: there once `open` has returned
-    ffi = nil,
-    client = nil,
-}
+local session = {}
 
 local CK = library.CONSTANTS
 local NAME = "Fusion"  -- for `ckey ps`
