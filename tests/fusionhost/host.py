@@ -155,7 +155,10 @@ class Fusion:
             return None, self.blame(f"{name} of an image without data, of another depth, or that was freed")
         if name == "AlphaMultiply":
             return self._multiply(image)
-        made = self.call.copy_of(number) if name == "CopyOf" else self.call.new_image({"like": number})
+        if name == "CopyOf":
+            made = number if self.kind.operations == "shared" else self.call.copy_of(number)
+        else:
+            made = self.call.new_image({"like": number})
         if name == "ChannelOpOf":
             target = self.call.image(made)
             assert target is not None

@@ -17,7 +17,7 @@ class Kind:
     folders are those of a sandbox. first_index: of the parts that DoMultiProcess spreads. parts: what becomes of them:
     each runs "once", or "twice", or every seventh is "lost". raises_abort: whether an aborted render is told by an
     error in what the tool calls. operations: whether CopyOf, AlphaMultiply and ChannelOpOf are "exact", "rough" (their
-    pixels are a little off), or "none" (there are no such methods).
+    pixels are a little off), "shared" (a copy is the image itself), or "none" (there are no such methods).
     """
 
     label: str
@@ -55,12 +55,13 @@ REPEATS_PARTS = Kind("repeats-parts", parts="twice")
 
 NO_OPERATIONS = Kind("no-operations", operations="none")
 ROUGH_OPERATIONS = Kind("rough-operations", operations="rough")
+SHARED_OPERATIONS = Kind("shared-operations", operations="shared")
 
 # Those in which a tool has to give the same pixels.
 KINDS = (POINTER, POINTER20, TABLE, TABLE20, NO_JIT, REQUIRE_FFI, NO_WORKER_FFI, BROKEN_WORKERS)
 
 # Those in which it can, though a tool that only does as documents say would not.
-UNRULY = (ONE_BASED, RAISES_ABORT, LOSES_PARTS, REPEATS_PARTS, NO_OPERATIONS, ROUGH_OPERATIONS)
+UNRULY = (ONE_BASED, RAISES_ABORT, LOSES_PARTS, REPEATS_PARTS, NO_OPERATIONS, ROUGH_OPERATIONS, SHARED_OPERATIONS)
 
 SCAN_LINES = tuple(
     replace(POINTER, label=f"scan-{layout}", scan_lines=layout)

@@ -222,6 +222,35 @@ def test_start_daemon_leaves_out_what_is_the_hosts(tmp_path: Path, monkeypatch: 
     assert not [line for line in environment if "/of/the/host" in line]
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("ckey: no room; free some.", "no room; free some."),
+        ("one\nbad interpreter", "bad interpreter"),
+        ("", "`ckey start` failed and said nothing; run it in a terminal."),
+    ],
+)
+def test_start_daemon_that_fails(said: str, told: str, nowhere: Path, tmp_path: Path) -> None:
+    """Check Daemon then tells what ckey said, until there is a daemon; after that the reason is another one."""
+    program = tmp_path / "ckey"
+    program.write_text(f"#!/bin/sh\nprintf '%s' '{said}'\n{'echo' if said else ':'}\nexit 1\n")
+    program.chmod(0o755)
+    with installed(tmp_path / "Fuses", str(program)) as tool:
+        tool.press("StartDaemon")
+        eventually(lambda: (tool.press("CheckDaemon"), tool.status == told)[1], "ckey has said it")
+        with EchoDaemon(nowhere):
+            assert is_up(tool)
+        tool.press("CheckDaemon")
+        assert "no CorridorKey daemon runs" in tool.status
+
+
+def test_start_daemon_where_one_runs(echo: EchoDaemon, tmp_path: Path) -> None:
+    """It is described, and none is started."""
+    with installed(tmp_path / "Fuses", "/nowhere/ckey") as tool:
+        tool.press("StartDaemon")
+        assert tool.status.startswith(f"CorridorKey daemon {echo.process.pid}")
+
+
 @pytest.mark.parametrize("command", ["/nowhere/ckey", ""])
 def test_start_daemon_without_ckey(command: str, tmp_path: Path) -> None:
     """A ckey that is gone is told."""
@@ -257,14 +286,19 @@ def test_a_detected_screen_leaves_no_wrong_frame_behind(keying: Client) -> None:
 
 
 @pytest.mark.usefixtures("keying")
-def test_an_escape_disarms_detect_screen() -> None:
-    """A frame that was stopped does not leave the button pressed for another one."""
-    abort = threading.Event()
+def test_detect_screen_outlives_a_frame_that_was_stopped() -> None:
+    """Fusion stops a frame to begin it anew: the press counts until a frame has looked, and never for a render."""
+    abort, pictures = threading.Event(), wired(*shot(ODD))
     abort.set()
     with opened(Screen="Blue") as (_, tool):
         tool.press("DetectScreen")
-        tool.process(wired(*shot(ODD)), abort=abort)
-        tool.process(wired(*shot(ODD)))
+        tool.process(pictures, abort=abort)
+        tool.process(pictures, rendering=True)
+        assert tool.get("Screen") == 1
+        tool.process(pictures)
+        assert tool.get("Screen") == 0
+        tool.set("Screen", 1)
+        tool.process(pictures)
         assert tool.get("Screen") == 1
 
 

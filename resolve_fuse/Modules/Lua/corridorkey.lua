@@ -51,10 +51,10 @@ local function check_field(image, label)
 end
 
 -- Rows and columns count from the frame's corner; images in which it lies elsewhere are not known.
-local function check_frame(image)
+local function check_frame(image, label)
     local frame = image.ImageWindow
     if frame and (frame.left ~= 0 or frame.bottom ~= 0) then
-        fail("the plate's frame does not begin at 0, 0; put a Crop behind it.")
+        fail(("the frame of %s does not begin at 0, 0; put a Crop behind it."):format(label))
     end
 end
 
@@ -63,7 +63,7 @@ local function check_plate(plate)
         fail("Input has no image at this frame; wire a plate, or look at the tool before it.")
     end
     check_field(plate, "the plate")
-    check_frame(plate)
+    check_frame(plate, "the plate")
     if plate.Depth < COLOR_DEPTH then
         fail("the plate is a mask without color; wire the green screen picture into Input.")
     end
@@ -116,6 +116,7 @@ local function look(shot)
     shot.planes = shot.values.output == "hint" and CK.CK_WITH_HINT or 0
     if shot.hint then
         check_field(shot.hint, "AlphaHint")
+        check_frame(shot.hint, "AlphaHint")
         check_size(shot, shot.hint, "AlphaHint")
     end
     if shot.images.inside or shot.images.outside then
@@ -126,6 +127,7 @@ local function look(shot)
         check_image(image, matte.label)
         if image then
             check_field(image, matte.label)
+            check_frame(image, matte.label)
             check_size(shot, image, matte.label)
             shot.contents = shot.contents + matte.content
         end
@@ -249,7 +251,7 @@ end
 -- Return the images that come out.
 local function show(shot)
     local host, ffi, view = shot.host, session.ffi, shot.values.output
-    local out, hint = plane_of(shot, CK.CK_PLANE_OUT), session.lib.ck_plane(shot.frame, CK.CK_PLANE_HINT)
+    local out, hint = plane_of(shot, CK.CK_PLANE_OUT), view == "hint" and plane_of(shot, CK.CK_PLANE_HINT) or nil
     pixels.trim(host, ffi, shot.plate, out)
     local shown, foreground, matte = pixels.show(host, ffi, shot.float_plate, view, out, hint, is_linear(shot.values))
     host.set_progress(1)
@@ -334,20 +336,33 @@ function corridorkey.key(host, request)
     return nil, session.sentence_of(problem)
 end
 
--- Return a line about the daemon: device, model, quality, process, version; or nil and a sentence, which is that of
--- `ckey start` if that was tried from here and failed.
-function corridorkey.describe_daemon(host)
-    local line, sentence = session.describe(host)
-    return line, not line and (starter.complaint() or sentence) or nil
+-- Run one of the starter, whose ways into the system may fail by an error.
+local function try(run, ...)
+    local is_done, line, sentence = pcall(run, ...)
+    if is_done then
+        return line, sentence
+    end
+    return nil, session.sentence_of(line)
 end
 
--- Start the daemon, unless one runs. Returns a line to be shown, or nil and a sentence.
-function corridorkey.start_daemon(host)
-    local line = session.describe(host)
+-- Return a line about the daemon: device, model, quality, process, version; or nil and a sentence. Where no daemon runs
+-- and `ckey start` was tried from here, it is that of `ckey start`.
+function corridorkey.describe_daemon(host)
+    local line, sentence, is_down = session.describe(host)
     if line then
+        starter.forget()
         return line
     end
-    return starter.start(host.fuses)
+    return nil, is_down and try(starter.complaint) or sentence
+end
+
+-- Start the daemon if none runs. Returns a line to be shown, or nil and a sentence.
+function corridorkey.start_daemon(host)
+    local line, sentence, is_down = session.describe(host)
+    if is_down then
+        return try(starter.start, host.fuses)
+    end
+    return line, sentence
 end
 
 return corridorkey

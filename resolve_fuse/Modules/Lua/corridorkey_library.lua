@@ -34,6 +34,7 @@ library.CONSTANTS = {
     CK_OK = 0,
     CK_WAITING = 1,
     CK_CANCELLED = 2,
+    CK_DOWN = -2,
     CK_PLANE_IN = 0,
     CK_PLANE_OUT = 1,
     CK_PLANE_MASK = 2,

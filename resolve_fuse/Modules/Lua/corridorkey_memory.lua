@@ -116,6 +116,9 @@ local function is_size_proven(host, ffi, image)
     local size = image.Width .. " x " .. image.Height
     if is_proven[size] == nil then
         local tried, agrees = pcall(prove, host, ffi, image.Width, image.Height)
+        if host.is_stopped() then
+            return false -- what was tried may have been stopped
+        end
         is_proven[size] = tried and agrees
     end
     return is_proven[size]
@@ -130,6 +133,9 @@ function memory.find(host, ffi, image)
     end
     if not layout then
         local tried, found = pcall(explore, host, ffi)
+        if host.is_stopped() then
+            return nil -- what was tried may have been stopped
+        end
         layout = tried and found or "unknown"
     end
     if layout == "unknown" or not is_size_proven(host, ffi, image) then

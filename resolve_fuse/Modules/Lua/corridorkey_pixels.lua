@@ -9,8 +9,10 @@ local rows = require("corridorkey_rows")
 local pixels = {}
 
 local CHANNELS = { red = "R", green = "G", blue = "B", alpha = "A" }
-local FIRST_BAND = 16    -- rows by which it is seen whether the workers do anything, and how fast
-local BAND_SECONDS = 0.4 -- of all processors together; a pass can be stopped between two bands
+local FIRST_BAND = 32    -- rows by which it is seen whether the workers do anything, and how fast
+local LEAST_BAND = 64    -- rows; fewer would leave workers of a large machine without one
+local MOST_GROWTH = 128  -- from a band to the next: a coarse clock says little of a short one
+local BAND_SECONDS = 0.4 -- of this process, or of the clock on the wall, as the system counts; stops fall between bands
 local PATIENCE = 3       -- bands of which the workers may do nothing before they are asked no more
 local ROWS_BETWEEN_LOOKS = 64
 local ONE_CHANNEL = 4    -- images of this depth and below have nothing but alpha
@@ -110,7 +112,8 @@ local function run(pass, bottom, top)
         local last, begun = math.min(first + size, top) - 1, os.clock()
         run_band(pass, first, last)
         local speed = (last - first + 1) / math.max(os.clock() - begun, 1e-6)
-        first, size = last + 1, math.max(FIRST_BAND, math.floor(BAND_SECONDS * speed))
+        size = math.max(LEAST_BAND, math.floor(math.min(BAND_SECONDS * speed, MOST_GROWTH * size)))
+        first = last + 1
     end
 end
 
@@ -281,6 +284,10 @@ local OPERATIONS = {
     end,
 }
 
+local function itself(keyed, value)
+    value[0], value[1], value[2], value[3] = keyed[0], keyed[1], keyed[2], keyed[3]
+end
+
 -- Whether an operation gives just these pixels, by its name; nil if that was not tried.
 local is_exact = {}
 
@@ -304,32 +311,58 @@ local function agrees(host, ffi, image, foreground, out, expected)
     return true
 end
 
--- Try an operation on an image of our own, with mattes of every kind and colors beyond 0 and 1.
+-- Whether an operation gave what it should, and left alone what it was given.
+local function is_right(host, ffi, image, foreground, out, name)
+    return agrees(host, ffi, image, foreground, out, OPERATIONS[name])
+        and agrees(host, ffi, foreground, foreground, out, itself)
+end
+
+-- Fill an out plane of SAMPLES x SAMPLES with mattes of 0, of 1, between and beyond, and with colors of every size.
+local function fill_samples(out)
+    for index = 0, SAMPLES * SAMPLES - 1 do
+        local at, part = out + 4 * index, index / (SAMPLES * SAMPLES - 1)
+        local matte = index % 5 == 0 and 0 or index % 5 == 1 and 1 or 1.2 * part - 0.1
+        at[0], at[1], at[2], at[3] = 3 * part - 1, 1 / (1 + index), 700.1 * part, matte
+    end
+    out[0], out[5], out[10], out[15] = math.huge, 1e-41, -math.huge, 1e-30
+end
+
+-- Try an operation on an image of our own.
 local function try(host, ffi, name)
     local image, pixel = host.new_probe(SAMPLES, SAMPLES), host.Pixel()
     local out = ffi.new("float[?]", 4 * SAMPLES * SAMPLES)
+    fill_samples(out)
     for index = 0, SAMPLES * SAMPLES - 1 do
-        local at, matte = out + 4 * index, index / (SAMPLES * SAMPLES - 1)
-        at[0], at[1], at[2], at[3] = 3 * matte - 1, 1 / (1 + index), 700.1 * matte, 1.2 * matte - 0.1
+        local at = out + 4 * index
         pixel.R, pixel.G, pixel.B, pixel.A = at[0], at[1], at[2], at[3]
         image:SetPixel(index % SAMPLES, SAMPLES - 1 - math.floor(index / SAMPLES), pixel)
     end
-    return agrees(host, ffi, host[name](image), image, out, OPERATIONS[name])
+    return is_right(host, ffi, host[name](image), image, out, name)
 end
 
 -- Return what the host makes of the foreground; nil where it does not give the very pixels that it should.
 local function derive(host, ffi, foreground, out, name)
     if is_exact[name] == nil then
-        local is_tried, is_right = pcall(try, host, ffi, name)
-        is_exact[name] = is_tried and is_right
+        local is_tried, is_good = pcall(try, host, ffi, name)
+        check_wanted(host) -- what was tried may have been stopped
+        is_exact[name] = is_tried and is_good
     end
     if not is_exact[name] then
         return nil
     end
     local is_made, image = pcall(host[name], foreground)
+    local is_read, is_good = pcall(is_right, host, ffi, image, foreground, out, name)
     check_wanted(host)
-    local is_read, is_right = pcall(agrees, host, ffi, image, foreground, out, OPERATIONS[name])
-    return is_made and is_read and is_right and image or nil
+    is_exact[name] = is_made and is_read and is_good
+    return is_exact[name] and image or nil
+end
+
+local function new_image(host, plate)
+    local image = host.new_image(plate)
+    if not image then
+        error({ sentence = "Fusion has no memory for an image; purge its cache, or use a proxy." }, 0)
+    end
+    return image
 end
 
 -- Return a result as images: what the view shows, the straight foreground with the matte in alpha, and the matte in all
@@ -337,18 +370,21 @@ end
 -- plate: RGBA float32. view: as the parameter output. out, hint: the planes of the result.
 -- is_linear: whether the foreground is in a linear space, for the checkerboard.
 function pixels.show(host, ffi, plate, view, out, hint, is_linear)
-    local foreground = host.new_image(plate)
+    local foreground = new_image(host, plate)
     give(host, ffi, { foreground }, out, 4, 0, rows.give_foreground)
     local matte = derive(host, ffi, foreground, out, "spread_alpha")
     if not matte then
-        matte = host.new_image(plate)
+        matte = new_image(host, plate)
         give(host, ffi, { matte }, out, 4, 3, rows.give_channel)
     end
     local shown = view == "premultiplied" and derive(host, ffi, foreground, out, "premultiply")
     if shown then
         return shown, foreground, matte
     end
-    shown = host.new_image(plate)
+    if not agrees(host, ffi, foreground, foreground, out, itself) then
+        give(host, ffi, { foreground }, out, 4, 0, rows.give_foreground)
+    end
+    shown = new_image(host, plate)
     if view == "premultiplied" then
         give(host, ffi, { shown }, out, 4, 0, rows.give_premultiplied)
     elseif view == "foreground" then
@@ -363,6 +399,8 @@ function pixels.show(host, ffi, plate, view, out, hint, is_linear)
         give(host, ffi, { shown }, hint, 1, 0, rows.give_channel)
     elseif view == "checker" then
         give(host, ffi, { shown }, out, 4, 0, rows.give_checker, checker(ffi, plate.Width, is_linear))
+    else
+        error("there is no view " .. tostring(view))
     end
     return shown, foreground, matte
 end

@@ -64,19 +64,22 @@ function session.open(host)
     end)
 end
 
--- Return a line about the daemon: device, model, quality, process, version; or nil and a sentence.
+-- Return a line about the daemon: device, model, quality, process, version; or nil, a sentence, and whether it is only
+-- that no daemon runs.
 function session.describe(host)
+    local status
     local is_there, result = pcall(function()
+        local line
         session.open(host)
         session.lib.ck_retry(session.client)
-        local line, status = session.text(session.lib.ck_describe, session.client)
+        line, status = session.text(session.lib.ck_describe, session.client)
         session.check(status)
         return line
     end)
     if is_there then
         return result
     end
-    return nil, session.sentence_of(result)
+    return nil, session.sentence_of(result), status == CK.CK_DOWN
 end
 
 return session

@@ -6,6 +6,7 @@ local starter = {}
 
 local COMMAND_FILE = "ckey.path" -- written by `ckey install fuse`: the ckey that installed
 local SPEAKER = "ckey: "         -- with which a sentence about a failure begins
+local FAILED = "failed"          -- said last where it ended with a failure
 
 -- What hosts set for themselves and would lead another program's libraries astray.
 local HOSTS_OWN = {
@@ -45,22 +46,28 @@ end
 -- Return a line for the system's shell that starts a program and does not wait for it.
 local function line_of(command)
     if jit.os == "Windows" then
-        return ('start "" /b "%s" start >"%s" 2>&1'):format(command, words_file)
+        return ('set "PYTHONHOME=" & set "PYTHONPATH=" & start "" /b "%s" start >"%s" 2>&1 <NUL'):format(
+            command, words_file)
     end
-    local without = table.concat(HOSTS_OWN, " -u ")
-    return ("env -u %s %s start </dev/null >%s 2>&1 &"):format(without, quoted(command), quoted(words_file))
+    return ("{ env -u %s %s start || echo %s; } </dev/null >%s 2>&1 &"):format(
+        table.concat(HOSTS_OWN, " -u "), quoted(command), FAILED, quoted(words_file))
 end
 
--- Return a name for a file of this user; the one before is removed.
+-- Return a name for a file of this user.
 local function new_words_file()
-    if words_file then
-        os.remove(words_file)
-    end
     local name = os.tmpname()
     if jit.os == "Windows" and name:find("^[/\\]") then
         return (os.getenv("TEMP") or ".") .. name -- its C library leaves the folder out
     end
     return name
+end
+
+-- Forget what the last start said.
+function starter.forget()
+    if words_file then
+        os.remove(words_file)
+        words_file = nil
+    end
 end
 
 -- Start the daemon, and return a line to be shown; or nil and a sentence.
@@ -70,6 +77,7 @@ function starter.start(fuses)
     if not command then
         return nil, "ckey was not found where it installed the fuse from; run `ckey start` in a terminal."
     end
+    starter.forget()
     words_file = new_words_file()
     local status = os.execute(line_of(command))
     if status ~= 0 and status ~= true then
@@ -82,10 +90,12 @@ end
 function starter.complaint()
     local lines = words_file and lines_of(words_file) or {}
     local last = lines[#lines] or ""
-    if last:sub(1, #SPEAKER) ~= SPEAKER then
+    if last == FAILED then
+        last = lines[#lines - 1] or "`ckey start` failed and said nothing; run it in a terminal."
+    elseif last:sub(1, #SPEAKER) ~= SPEAKER then
         return nil
     end
-    return last:sub(#SPEAKER + 1)
+    return last:sub(1, #SPEAKER) == SPEAKER and last:sub(#SPEAKER + 1) or last
 end
 
 return starter
