@@ -114,6 +114,11 @@ def write(path: Path, data: bytes) -> None:
     path.chmod(0o644)
 
 
+def write_command(folder: Path, command: Path) -> None:
+    """Write down in a plug-in's folder which `ckey` its button Start Daemon runs."""
+    write(folder / "ckey.path", f"{command}\n".encode())
+
+
 def move_all(moves: Sequence[tuple[Path, Path]]) -> None:
     """Give each first path the name of the second, in this order; if one fails, those before it are taken back."""
     with ExitStack() as undo:

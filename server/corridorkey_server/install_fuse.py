@@ -16,7 +16,18 @@ from pathlib import Path
 from corridorkey_models import __version__
 from corridorkey_models.errors import InputError
 
-from .install_files import IDENTIFIER, Installed, copy, make, move_all, refusals, refuse_link, workspace, write
+from .install_files import (
+    IDENTIFIER,
+    Installed,
+    copy,
+    make,
+    move_all,
+    refusals,
+    refuse_link,
+    workspace,
+    write,
+    write_command,
+)
 
 HOSTS = {"resolve": "DaVinci Resolve", "fusion": "Fusion Studio"}
 MODULES = Path("Modules", "Lua")  # in a Fusion folder, where `require` looks
@@ -308,7 +319,7 @@ def _write_fuse(fuse: Path, libraries: Path, target: Path, command: Path, versio
     copy(libraries, target)
     for path in sorted(fuse.glob("*.fuse")):
         write(target / path.name, path.read_bytes())
-    write(target / "ckey.path", f"{command}\n".encode())
+    write_command(target, command)
     manifest = {"identifier": IDENTIFIER, "version": version}
     write(target / _MANIFEST, f"{json.dumps(manifest)}\n".encode())
 

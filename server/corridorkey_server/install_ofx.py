@@ -19,7 +19,17 @@ from xml.parsers.expat import ExpatError
 from corridorkey_models.errors import InputError
 
 from .host_files import BUNDLE
-from .install_files import IDENTIFIER, Installed, copy, move_all, refusals, refuse_link, temporary, workspace, write
+from .install_files import (
+    IDENTIFIER,
+    Installed,
+    copy,
+    move_all,
+    refusals,
+    refuse_link,
+    temporary,
+    workspace,
+    write_command,
+)
 
 _SYSTEM_HOSTS = (
     "Nuke (not Non-commercial), DaVinci Resolve (on Linux only Studio), Fusion Studio, Natron, Silhouette",
@@ -69,7 +79,7 @@ def install(bundle: Path, folder: Path, command: Path) -> tuple[Installed, Insta
         before = find_installed(folder)
         with workspace(folder) as fresh:
             copy(bundle, fresh)
-            write(fresh / "Contents" / "Resources" / "ckey.path", f"{command}\n".encode())
+            write_command(fresh / "Contents" / "Resources", command)
             _swap(fresh, folder / BUNDLE)
     return Installed(folder / BUNDLE, _version(folder / BUNDLE) or ""), before
 
