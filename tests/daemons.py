@@ -145,6 +145,15 @@ class EchoDaemon:
         self.process.kill()
         self.process.wait(PATIENCE)
 
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Let it hang meanwhile."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
     def worker(self) -> int:
         """Return the process id of its worker, 0 if there is none."""
         return int(self.status()["worker"]["pid"])

@@ -1,10 +1,7 @@
 """When a frame cannot be keyed: no image comes out, one sentence says why, in time, and the next frame is keyed."""
 
-import signal
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -34,16 +31,6 @@ from ofx_shots import grey, solid
 pytestmark = pytest.mark.usefixtures("client_library")
 
 
-@contextmanager
-def stopped(echo: EchoDaemon) -> Iterator[None]:
-    """Let the daemon hang."""
-    echo.process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        echo.process.send_signal(signal.SIGCONT)
-
-
 @kinds
 def test_no_daemon(kind: Kind, nowhere: Path) -> None:
     """It is told at once; when the daemon comes frames are keyed, also by a tool that has failed before."""
@@ -57,7 +44,7 @@ def test_no_daemon(kind: Kind, nowhere: Path) -> None:
 def test_a_daemon_that_hangs_when_it_is_met(echo: EchoDaemon) -> None:
     """A daemon that says nothing costs an artist no more than the time to connect."""
     with opened() as (_, tool):
-        with stopped(echo):
+        with echo.stopped():
             check_failed(tool, tool.process(GOOD), "does not answer;", 0.25 + SLACK)
             check_failed(tool, tool.process(GOOD), "does not answer;", AT_ONCE)
         recovers(tool)
@@ -67,7 +54,7 @@ def test_a_daemon_that_hangs_under_a_frame(echo: EchoDaemon, crew: ThreadPoolExe
     """A frame of which nothing is heard is given up after 5 seconds, and the next one is keyed."""
     with opened() as (_, tool):
         job = while_running(crew, echo, tool, 60)
-        with stopped(echo):
+        with echo.stopped():
             check_failed(tool, job.result(), "does not answer;", 7)
         recovers(tool)
 

@@ -1,11 +1,8 @@
 """When the daemon fails: the frame is transparent black, the artist reads one sentence, in time; the next is keyed."""
 
 import os
-import signal
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -35,16 +32,6 @@ artists = pytest.mark.parametrize("mode", [NUKE, FUSION], ids=lambda mode: mode.
 few = pytest.mark.parametrize("mode", [NUKE, RESOLVE, MLT], ids=lambda mode: mode.label)
 
 
-@contextmanager
-def stopped(echo: EchoDaemon) -> Iterator[None]:
-    """Let the daemon hang."""
-    echo.process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        echo.process.send_signal(signal.SIGCONT)
-
-
 @pytest.mark.slow
 @kinds
 def test_no_daemon(mode: Mode, binary: Path, nowhere: Path) -> None:
@@ -67,7 +54,7 @@ def test_no_daemon(mode: Mode, binary: Path, nowhere: Path) -> None:
 def test_a_daemon_that_hangs_when_it_is_met(mode: Mode, binary: Path, echo: EchoDaemon) -> None:
     """A daemon that says nothing costs an artist no more than the time to connect."""
     with opened(binary, mode) as (_, effect):
-        with stopped(echo):
+        with echo.stopped():
             check_failed(effect.render(GOOD), "does not answer;", 0.75, mode)
             check_black(effect.render(GOOD), 0.15)
         recovers(effect)
@@ -77,7 +64,7 @@ def test_a_daemon_that_hangs_when_it_is_met(mode: Mode, binary: Path, echo: Echo
 def test_a_farm_waits_longer(binary: Path, echo: EchoDaemon, crew: ThreadPoolExecutor) -> None:
     """Without an artist a daemon that is slow to answer is no failure."""
     with opened(binary, MLT) as (_, effect):
-        with stopped(echo):
+        with echo.stopped():
             job = crew.submit(effect.render, GOOD)
             time.sleep(1)
         assert is_keyed(job.result(), GOOD)
@@ -91,7 +78,7 @@ def test_a_daemon_that_hangs_under_a_frame(
     """A frame of which nothing is heard is given up, and when the daemon goes on the next one is keyed."""
     with opened(binary, mode) as (_, effect):
         job = while_running(crew, echo, effect, 60)
-        with stopped(echo):
+        with echo.stopped():
             check_failed(job.result(), "does not answer;", 7, mode)
         recovers(effect)
 

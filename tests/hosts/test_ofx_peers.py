@@ -35,7 +35,6 @@ The last two tests of this file are for another one.
 
 import os
 import re
-import signal
 import socket
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -274,10 +273,9 @@ def test_a_daemon_that_hangs_gets_no_signal(plug_in: Path, echo: EchoDaemon) -> 
     with Host(plug_in, NUKE) as host:
         effect = effect_of(host)
         assert effect.render(wired(NUKE, plate, hint)).status == 0
-        echo.process.send_signal(signal.SIGSTOP)
-        result = effect.render(wired(NUKE, plate, hint))
-        (said,) = effect.press("status")
-        echo.process.send_signal(signal.SIGCONT)
+        with echo.stopped():
+            result = effect.render(wired(NUKE, plate, hint))
+            (said,) = effect.press("status")
         assert is_a_failure(result)
         assert "does not answer" in sentence(result)
         assert "does not answer" in said.text
