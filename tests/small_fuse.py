@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from fusionhost import POINTER, Fusion, Kind, Picture, Tool
 
+Write = Callable[..., Path]
+"""Writes the small fuse with something else in it."""
+
 REGISTER = 'FuRegisterClass("Fake", CT_Tool, { REGS_Name = "Fake" })'
 CREATE = """
     In = self:AddInput("Input", "Input", { LINKID_DataType = "Image", LINK_Main = 1 })

@@ -1,5 +1,6 @@
 """The plug-in as hosts load it, and daemons for it to talk to."""
 
+import functools
 import os
 import shutil
 import tempfile
@@ -7,9 +8,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import native
+import small_fuse
 from commands import ckey
 from corridorkey_server.client import Client
 from corridorkey_server.host_files import find_library, system_name
@@ -92,3 +96,15 @@ def common() -> Iterator[EchoDaemon]:
     """One daemon that gives back what it gets, for all tests of a file."""
     with tempfile.TemporaryDirectory(prefix="ckey-") as folder, EchoDaemon(Path(folder) / "run") as running:
         yield running
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> small_fuse.Write:
+    """Writes the small fuse with something else in it."""
+    return functools.partial(small_fuse.write, tmp_path)
+
+
+@pytest.fixture
+def plate() -> NDArray[np.float32]:
+    """Pixels that are all different."""
+    return np.random.default_rng(4).normal(size=(6, 9, 4)).astype(np.float32)

@@ -1,7 +1,5 @@
 """The strict fake of Fusion: a tool lives in it, and each thing that its fuse does wrong is seen."""
 
-import functools
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -10,23 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import small_fuse
 from fusionhost import APP_STORE, NO_FFI, NO_JIT, POINTER, POINTER20, Fusion, Kind, Picture
-from small_fuse import BEGIN, CREATE, NEW, PRECALC, PROMISE, REGISTER, SET, SMALL, faults, inverted
-
-Write = Callable[..., Path]
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    """Writes the small fuse with something else in it."""
-    return functools.partial(small_fuse.write, tmp_path)
-
-
-@pytest.fixture
-def plate() -> NDArray[np.float32]:
-    """Pixels that are all different."""
-    return np.random.default_rng(4).normal(size=(6, 9, 4)).astype(np.float32)
+from small_fuse import BEGIN, CREATE, NEW, PRECALC, PROMISE, REGISTER, SET, SMALL, Write, faults, inverted
 
 
 @pytest.mark.parametrize(

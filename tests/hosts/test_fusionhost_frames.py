@@ -1,23 +1,11 @@
 """A frame in the fake Fusion: what a tool is asked, with what there is or is not, and what is told of its work."""
 
-import functools
 import threading
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-import small_fuse
 from fusionhost import POINTER, Fusion
-from small_fuse import BEGIN, PROMISE, SET, SMALL
-
-Write = Callable[..., Path]
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    """Writes the small fuse with something else in it."""
-    return functools.partial(small_fuse.write, tmp_path)
+from small_fuse import BEGIN, PROMISE, SET, SMALL, Write
 
 
 def test_abort_and_progress(write: Write) -> None:

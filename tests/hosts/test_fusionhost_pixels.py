@@ -1,15 +1,11 @@
 """Images and workers of the fake Fusion: the same pixels in every kind, and none that may not be touched."""
 
-import functools
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import small_fuse
 from fusionhost import (
     BROKEN_WORKERS,
     DECEPTIVE_SCAN_LINES,
@@ -25,21 +21,7 @@ from fusionhost import (
     Kind,
     Picture,
 )
-from small_fuse import BEGIN, COPY, GOOD, PRECALC, PROMISE, SET, SMALL, WORK, faults, inverted, shown
-
-Write = Callable[..., Path]
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    """Writes the small fuse with something else in it."""
-    return functools.partial(small_fuse.write, tmp_path)
-
-
-@pytest.fixture
-def plate() -> NDArray[np.float32]:
-    """Pixels that are all different."""
-    return np.random.default_rng(4).normal(size=(6, 9, 4)).astype(np.float32)
+from small_fuse import BEGIN, COPY, GOOD, PRECALC, PROMISE, SET, SMALL, WORK, Write, faults, inverted, shown
 
 
 @pytest.mark.parametrize(
