@@ -47,3 +47,26 @@ def wired(mode: Mode, plate: Pixels, hint: Pixels) -> dict[str, Picture]:
     """Return what a host of this kind wires."""
     pictures = {"Source": Picture(solid(plate)), "AlphaHint": Picture(grey(hint))}
     return {name: picture for name, picture in pictures.items() if mode.wired is None or name in mode.wired}
+
+
+OTHER_VALUES: dict[str, float | str | bool] = {
+    "screen": "blue",
+    "quality": "half",
+    "hint_invert": True,
+    "hint_erode": -2.5,
+    "hint_blur": 1.5,
+    "refiner_scale": 0.5,
+    "despill": 0.9,
+    "despeckle": True,
+    "despeckle_size": 900.0,
+    "foreground_source": "plate_despilled",
+    "highlight_restore": 0.25,
+    "gamut_restore": 0.75,
+    "matte_black": 0.1,
+    "matte_white": 0.8,
+    "matte_gamma": 1.25,
+    "matte_grow": 3.0,
+    "matte_blur": 2.0,
+    "output_space": "acescg",
+}
+"""Every parameter that reaches the daemon, at another value than its default; the working space is apart."""

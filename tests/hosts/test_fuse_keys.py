@@ -27,7 +27,7 @@ from fuse_shots import (
     wired,
 )
 from fusionhost import KINDS, UNRULY, Kind, Picture
-from ofx_shots import LINEAR, grey, solid
+from ofx_shots import LINEAR, OTHER_VALUES, grey, solid
 
 HD = (1920, 1080)
 
@@ -159,28 +159,6 @@ def test_one_matte_alone(one: str, keying: Client) -> None:
     assert_keyed(result, keying.key(plate, hint, PARAMS, masks))
 
 
-VALUES: dict[str, float | str | bool] = {
-    "screen": "blue",
-    "quality": "half",
-    "hint_invert": True,
-    "hint_erode": -2.5,
-    "hint_blur": 1.5,
-    "refiner_scale": 0.5,
-    "despill": 0.9,
-    "despeckle": True,
-    "despeckle_size": 900.0,
-    "foreground_source": "plate_despilled",
-    "highlight_restore": 0.25,
-    "gamut_restore": 0.75,
-    "matte_black": 0.1,
-    "matte_white": 0.8,
-    "matte_gamma": 1.25,
-    "matte_grow": 3.0,
-    "matte_blur": 2.0,
-    "output_space": "acescg",
-}
-
-
 def shown(params: Mapping[str, float | str | bool]) -> dict[str, float]:
     """Return parameters as their controls have them: a combo by its index."""
     rows = {row.name: row for row in ROWS}
@@ -193,9 +171,9 @@ def shown(params: Mapping[str, float | str | bool]) -> dict[str, float]:
 def test_every_parameter_reaches_the_daemon(keying: Client) -> None:
     """Each one's value is the control's."""
     plate, hint = shot(ODD)
-    with opened(**shown(VALUES)) as (_, tool):
+    with opened(**shown(OTHER_VALUES)) as (_, tool):
         result = tool.process(wired(plate, hint))
-    keyed = keying.key(plate, hint, Params(working_space=LINEAR, **VALUES))  # type: ignore[arg-type]
+    keyed = keying.key(plate, hint, Params(working_space=LINEAR, **OTHER_VALUES))  # type: ignore[arg-type]
     assert_keyed(result, keyed)
     assert not np.array_equal(keyed.matte, keying.key(plate, hint, PARAMS).matte)
 

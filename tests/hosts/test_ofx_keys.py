@@ -12,7 +12,7 @@ from corridorkey_models.params import Params
 from corridorkey_models.synthetic import ShotSpec, render
 from corridorkey_server.client import Client
 from daemons import EchoDaemon, Pixels, stamped
-from ofx_shots import LINEAR, ODD, effect_of, grey, in_every_mode, shown, solid, wired
+from ofx_shots import LINEAR, ODD, OTHER_VALUES, effect_of, grey, in_every_mode, shown, solid, wired
 from ofxhost import (
     FILTER,
     GENERAL,
@@ -248,31 +248,11 @@ def test_an_input_that_is_missing_is_a_sentence(plug_in: Path) -> None:
 
 def test_every_parameter_reaches_the_daemon(plug_in: Path, keying: Client) -> None:
     """Each one's value is the one in the panel, at the frame's time."""
-    values: dict[str, float | str | bool] = {
-        "screen": "blue",
-        "quality": "half",
-        "hint_invert": True,
-        "hint_erode": -2.5,
-        "hint_blur": 1.5,
-        "refiner_scale": 0.5,
-        "despill": 0.9,
-        "despeckle": True,
-        "despeckle_size": 900.0,
-        "foreground_source": "plate_despilled",
-        "highlight_restore": 0.25,
-        "gamut_restore": 0.75,
-        "matte_black": 0.1,
-        "matte_white": 0.8,
-        "matte_gamma": 1.25,
-        "matte_grow": 3.0,
-        "matte_blur": 2.0,
-        "output_space": "acescg",
-    }
     plate, hint = shot(ODD)
     plain = keying.key(plate, hint, Params(working_space=LINEAR))
     with Host(plug_in, STRICT) as host:
-        result = effect_of(host, **values).render(wired(STRICT, plate, hint))
-    expected = keying.key(plate, hint, Params(working_space=LINEAR, **values))  # type: ignore[arg-type]
+        result = effect_of(host, **OTHER_VALUES).render(wired(STRICT, plate, hint))
+    expected = keying.key(plate, hint, Params(working_space=LINEAR, **OTHER_VALUES))  # type: ignore[arg-type]
     assert np.array_equal(result.pixels, premultiplied(expected))
     assert not np.array_equal(expected.matte, plain.matte)
 
