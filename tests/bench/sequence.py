@@ -14,10 +14,12 @@ from corridorkey_models.keyer import Keyer
 from corridorkey_models.params import Params
 from corridorkey_models.predictors import Network, Procedural
 from corridorkey_models.synthetic import ShotSpec, Truth, render
-from corridorkey_server.batch import Inputs, Job, key_range
+from corridorkey_server.batch import Job, key_range
 from corridorkey_server.footage.exr import write_exr
 from corridorkey_server.footage.picture import Image, Window
 from corridorkey_server.footage.sequence import open_sequence
+from corridorkey_server.passes import Passes
+from corridorkey_server.targets import Inputs
 
 FRAMES = {"device_standin": 40, "network_draft": 12, "procedural": 12}
 REPEATS = 2
@@ -62,7 +64,7 @@ def compare(name: str, keyer: Keyer, folder: Path, truth: Truth) -> None:
     """Print both rates and their ratio."""
     frames = tuple(range(1, FRAMES[name] + 1))
     inputs = Inputs(*(open_sequence(folder / f"{kind}.####.exr", frames) for kind in ("plate", "hint")))
-    job = Job(inputs, folder / "out", PARAMS, assumed=False, overwrite=True)
+    job = Job(inputs, Passes(folder / "out"), PARAMS, assumed=False, overwrite=True)
 
     def memory() -> None:
         for _ in frames:

@@ -13,9 +13,9 @@ import pytest
 
 from commands import ckey, loaded_by, start_ckey
 from corridorkey_models.synthetic import ShotSpec, Truth, render
-from corridorkey_server.batch import HASH, PASSES
 from corridorkey_server.footage.exr import read_exr, read_exr_header
 from corridorkey_server.footage.stills import read_png_text
+from corridorkey_server.passes import HASH, PASSES
 from daemons import EchoDaemon, eventually, is_alive
 from shots import SIZE, write_hint, write_plate
 

@@ -11,11 +11,13 @@ from corridorkey_models.errors import InputError, ResourceError
 from corridorkey_models.greenformer import Prediction
 from corridorkey_models.keyer import Keyer
 from corridorkey_models.params import Params
-from corridorkey_server.batch import Inputs, Job, Summary, key_range
+from corridorkey_server.batch import Job, Summary, key_range
 from corridorkey_server.footage.exr import write_exr
 from corridorkey_server.footage.picture import Image, Window
 from corridorkey_server.footage.sequence import open_sequence
 from corridorkey_server.footage.stills import write_png8
+from corridorkey_server.passes import Passes
+from corridorkey_server.targets import Inputs
 from fakes import HintAsMatte
 
 WINDOW = Window(0, 0, 32, 18)
@@ -46,7 +48,7 @@ def job(tmp_path: Path) -> Job:
         write_exr(tmp_path / f"plate.{frame:04d}.exr", pixels * frame / 12, like.channels, like=like)
     write_exr(tmp_path / "hint.exr", np.ones((18, 32, 1), np.float32), ("A",), like=like)
     inputs = Inputs(open_sequence(tmp_path / "plate.####.exr"), open_sequence(tmp_path / "hint.exr"))
-    return Job(inputs, tmp_path / "out", PARAMS, assumed=False)
+    return Job(inputs, Passes(tmp_path / "out"), PARAMS, assumed=False)
 
 
 def run(job: Job, keyer: Keyer | None = None, stop: threading.Event | None = None) -> Summary:
@@ -54,9 +56,21 @@ def run(job: Job, keyer: Keyer | None = None, stop: threading.Event | None = Non
     return key_range(job, keyer or Keyer(HintAsMatte()), Log(), stop or threading.Event())
 
 
+def folder_of(job: Job) -> Path:
+    """Return the folder that the job writes to."""
+    assert isinstance(job.target, Passes)
+    return job.target.folder
+
+
+def comp(job: Job, frame: int) -> Path:
+    """Return the preview of a frame."""
+    assert isinstance(job.target, Passes)
+    return job.target.path("comp", job.inputs.plate, frame)
+
+
 def written(job: Job) -> list[Path]:
     """Return every file below the job's folder, hidden ones too."""
-    return sorted(path for path in job.target.rglob("*") if path.is_file())
+    return sorted(path for path in folder_of(job).rglob("*") if path.is_file())
 
 
 def test_reading_and_writing_stay_close_to_the_keyer(job: Job) -> None:
@@ -72,7 +86,7 @@ def test_reading_and_writing_stay_close_to_the_keyer(job: Job) -> None:
 
     class Counting(HintAsMatte):
         def predict(self, *args: object) -> Prediction:
-            spans.append((len(reads), len(list((job.target / "comp").glob("*.png")))))
+            spans.append((len(reads), len(list((folder_of(job) / "comp").glob("*.png")))))
             return super().predict(*args)  # type: ignore[arg-type]
 
     counted = Counted(**vars(plate))
@@ -87,11 +101,11 @@ def test_an_unchanged_range_is_skipped_and_a_stale_comp_is_not(job: Job) -> None
     """A frame is current only if all four files say so: the preview is checked like the others."""
     assert run(job).keyed == list(FRAMES)
     assert run(job).skipped == list(FRAMES)
-    job.path("comp", 3).write_bytes(b"")
-    write_png8(job.path("comp", 5), np.zeros((18, 32, 3), np.float32), {"corridorkey/hash": "of other settings"})
+    comp(job, 3).write_bytes(b"")
+    write_png8(comp(job, 5), np.zeros((18, 32, 3), np.float32), {"corridorkey/hash": "of other settings"})
     again = run(job)
     assert again.keyed == [3, 5]
-    assert job.path("comp", 3).stat().st_size > 0
+    assert comp(job, 3).stat().st_size > 0
 
 
 @pytest.mark.parametrize("role", ["plate", "hint", "inside", "outside"])
@@ -100,8 +114,8 @@ def test_inputs_are_never_replaced(job: Job, role: str) -> None:
     run(job)
     before = {path: path.read_bytes() for path in written(job)}
     kind = "fg" if role == "plate" else "matte"
-    own = open_sequence(job.target / kind / "plate.####.exr")
-    with pytest.raises(InputError, match=f"is a frame of the {role} itself; choose another folder"):
+    own = open_sequence(folder_of(job) / kind / "plate.####.exr")
+    with pytest.raises(InputError, match=f"is a frame of the {role} itself; choose another place"):
         run(replace(job, inputs=replace(job.inputs, **{role: own})))
     assert {path: path.read_bytes() for path in written(job)} == before
 
@@ -145,7 +159,7 @@ def test_stopping_keeps_what_is_written(job: Job) -> None:
 
 def test_a_write_error_is_not_lost_behind_a_stop(job: Job) -> None:
     """When the folder cannot be written and the range is stopped at once, the cause is still told."""
-    job.target.write_text("a file")
+    folder_of(job).write_text("a file")
     with pytest.raises(InputError, match="cannot be written"):
         run(job)
 

@@ -26,7 +26,7 @@ from corridorkey_models.errors import Cancelled, ResourceError
 from corridorkey_models.params import Params
 from corridorkey_models.synthetic import ShotSpec, Truth, encode_srgb, render
 
-from ..batch import Inputs, Job, key_range
+from ..batch import Job, key_range
 from ..client import Client
 from ..daemon_keyer import DaemonKeyer
 from ..footage.exr import read_exr, write_exr
@@ -35,9 +35,11 @@ from ..footage.sequence import open_sequence
 from ..footage.stills import write_png8
 from ..launch import private
 from ..model_names import PROCEDURAL, full_name
+from ..passes import Passes
 from ..progress import show_frames
 from ..rendezvous import Rendezvous, here
 from ..settings import Settings
+from ..targets import Inputs
 from ..terminal import LongWait, stop_on_interrupt
 from ..workplace import ThroughDaemon, TimedKeyer, find_daemon
 
@@ -180,15 +182,17 @@ def _job(args: argparse.Namespace) -> Job:
     )
     space = "linear_rec709"
     params = Params(screen=args.screen, working_space=space, output_space=space, output="checker")
-    return Job(inputs, args.out, params, overwrite=True)
+    return Job(inputs, Passes(args.out), params, overwrite=True)
 
 
-def _result(job: Job, kind: str, frame: int) -> Pixels:
-    return read_exr(job.path(kind, frame)).pixels
+def _results(job: Job, frame: int) -> tuple[Pixels, Pixels]:
+    """Return matte and foreground as they were written."""
+    foreground, matte, *_ = job.target.paths(job.inputs.plate, frame)
+    return read_exr(matte).pixels[..., 0], read_exr(foreground).pixels
 
 
 def _compare(job: Job, frame: int, truth: Truth) -> Errors:
-    matte, foreground = _result(job, "matte", frame)[..., 0], _result(job, "fg", frame)
+    matte, foreground = _results(job, frame)
     comp = metrics.recomposite(foreground, matte, truth.foreground, truth.alpha, truth.foreground_noisy)
     return Errors(
         alpha_mad=metrics.alpha_mad(matte, truth.alpha),
@@ -211,7 +215,7 @@ def _print_errors(errors: Sequence[Errors], model: str) -> None:
 
 def _tiles(job: Job, frame: int, truth: Truth) -> dict[str, Pixels]:
     """Return labelled sRGB pictures [height, width, 3]."""
-    matte, foreground = _result(job, "matte", frame)[..., 0], _result(job, "fg", frame)
+    matte, foreground = _results(job, frame)
     grey = metrics.composite(foreground, matte, np.full_like(foreground, 0.18))
     difference = np.abs(matte - truth.alpha) * 4
     return {

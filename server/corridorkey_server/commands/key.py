@@ -1,7 +1,8 @@
 """Key a frame, a sequence or a movie.
 
 PLATE and the other inputs are a pattern (plate.%04d.exr, plate.####.exr, plate.@@@@.exr), a folder, one file or a
-movie. OUT gets fg/ (straight, linear), matte/, processed/ (premultiplied, linear) as OpenEXR and comp/ as PNG.
+movie. OUT gets fg/ (straight, linear), matte/, processed/ (premultiplied, linear) as OpenEXR and comp/ as PNG;
+--keyed writes instead what the node in Nuke reads.
 Frames that are already keyed from the same thing are skipped. If a daemon runs, it keys: the model is loaded once for
 all programs. Exit code 0: done, 1: try again, 2: wrong input.
 """
@@ -12,18 +13,22 @@ import time
 from pathlib import Path
 from typing import Any
 
-from corridorkey_models import color
 from corridorkey_models.errors import InputError
 from corridorkey_models.params import PARAMS, Param, Params
 
-from ..batch import Inputs, Job, Summary, key_range, require_color
+from ..batch import Job, Summary, key_range
 from ..footage.exr import COMPRESSIONS, ExrOptions
 from ..footage.frame_range import format_frames, parse_frames
 from ..footage.paths import given_path
+from ..footage.patterns import parse_pattern
 from ..footage.picture import Image
 from ..footage.sequence import Sequence, check_covers, open_sequence
+from ..keyed_file import KeyedFiles
+from ..loaded import require_color
 from ..model_names import CORRIDORKEY, full_name
+from ..passes import Passes
 from ..progress import show_frames
+from ..targets import Inputs, Target
 from ..terminal import say, stop_on_interrupt
 from ..workplace import TimedKeyer, Workplace, find_workplace
 from .params import describe_range, describe_value
@@ -39,7 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hint", default="auto", help="rough matte frames, or auto: make a chroma hint")
     parser.add_argument("--inside", help="mask frames of what to keep")
     parser.add_argument("--outside", help="mask frames of what to drop")
-    parser.add_argument("-o", "--out", required=True, type=_folder, metavar="OUT", help="folder for the results")
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("-o", "--out", type=_folder, metavar="OUT", help="folder for the results")
+    target.add_argument(
+        "--keyed",
+        type=_folder,
+        metavar="FILES",
+        help="files for the node in Nuke, a pattern: straight foreground and alpha, for example ck/shot.%%04d.exr",
+    )
     parser.add_argument("--frames", help="frames, for example 1001-1100x2,1200, or --frames=-5--1; all if not given")
     parser.add_argument("--layer", help="layer or part of a multi-layer EXR plate")
     parser.add_argument("--hint-layer", help="layer, part or channel of the hint, for example matte.A")
@@ -48,9 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--start", action="store_true", help="start the daemon if none runs")
     where.add_argument("--no-daemon", action="store_true", help="key in this process, whatever runs")
-    parser.add_argument("--compression", default="zip", choices=COMPRESSIONS, help="of the EXR files")
+    parser.add_argument("--compression", choices=COMPRESSIONS, help="of the EXR files; zip if not given")
     parser.add_argument("--depth", default="half", choices=("half", "float"), help="of the EXR files")
-    parser.add_argument("--matte-channels", default="A", choices=("A", "RGB", "RGBA"), help="of the matte files")
+    parser.add_argument("--matte-channels", choices=("A", "RGB", "RGBA"), help="of the matte files; A if not given")
     parser.add_argument("--overwrite", action="store_true", help="key frames again that are already keyed")
     group = parser.add_argument_group("parameters")
     for param in PARAMS:
@@ -74,9 +86,9 @@ def run(args: argparse.Namespace) -> int:
     given = {p.name: value for p in PARAMS if (value := getattr(args, f"param_{p.name}")) is not None}
     values = _OWN_DEFAULTS | given
     _check_request(args, values)
-    model, inputs = full_name(args.model), _open(args)
+    model, target, inputs = full_name(args.model), _target(args), _open(args)
     with find_workplace(args.device, args.no_daemon, args.start) as workplace:
-        job, explained = _decide(inputs, values, args, workplace)
+        job, explained = _decide(inputs, values, target, workplace, args.overwrite)
         keyer = TimedKeyer(workplace.open(model, job.params.screen), began)
         say(f"{inputs.plate.describe()}: {explained}, model {args.model}, {workplace.describe()}")
         stop = threading.Event()
@@ -107,6 +119,20 @@ def _folder(text: str) -> Path:
     return given_path(text)
 
 
+def _target(args: argparse.Namespace) -> Target:
+    half = args.depth == "half"
+    if args.out is not None:
+        return Passes(args.out, ExrOptions(args.compression or "zip", half), tuple(args.matte_channels or "A"))
+    for option in ("compression", "matte_channels"):
+        if getattr(args, option) is not None:
+            name = option.replace("_", "-")
+            raise InputError(f"--{name} does not go with --keyed, whose files are always alike; leave it out.")
+    pattern = parse_pattern(args.keyed)
+    if pattern is None or args.keyed.suffix.lower() != ".exr":
+        raise InputError(f"--keyed is {args.keyed}; give a pattern of OpenEXR files, for example ck/shot.%04d.exr.")
+    return KeyedFiles(pattern, half)
+
+
 def _open(args: argparse.Namespace) -> Inputs:
     frames = None if args.frames is None else parse_frames(args.frames)
     plate = open_sequence(args.plate, frames, args.layer)
@@ -131,7 +157,9 @@ def _open_other(plate: Sequence, text: str, layer: str | None) -> Sequence:
     return other
 
 
-def _decide(inputs: Inputs, values: dict[str, str], args: argparse.Namespace, workplace: Workplace) -> tuple[Job, str]:
+def _decide(
+    inputs: Inputs, values: dict[str, str], target: Target, workplace: Workplace, overwrite: bool
+) -> tuple[Job, str]:
     """Settle working space, output space and screen for the whole range."""
     assumed = values.get("working_space", "auto") == "auto"
     screen, space, reason = values["screen"], values.get("working_space", "auto"), "given"
@@ -140,16 +168,10 @@ def _decide(inputs: Inputs, values: dict[str, str], args: argparse.Namespace, wo
         require_color(first)
         space, reason = (_working_space(first), first.space_reason) if assumed else (space, reason)
         screen = _detect(first, space, frame, workplace) if screen == "auto" else screen
-    output = values.get("output_space", "same")
-    decided = {
-        "working_space": space,
-        "output_space": color.linear_space(space) if output == "same" else output,
-        "screen": screen,
-    }
-    params = Params.parse(values | decided)
-    exr = ExrOptions(args.compression, args.depth == "half")
-    job = Job(inputs, args.out, params, assumed, exr, tuple(args.matte_channels), args.overwrite)
-    return job, f"{params.screen} screen, plate {space} ({reason}), files {params.output_space}"
+    params = target.settle(Params.parse(values | {"working_space": space, "screen": screen}))
+    files = space if params.output_space == "same" else params.output_space
+    job = Job(inputs, target, params, assumed, overwrite)
+    return job, f"{params.screen} screen, plate {space} ({reason}), files {files}"
 
 
 def _first_readable(plate: Sequence) -> tuple[int, Image]:
