@@ -24,6 +24,7 @@ from .protocol import MARK, SLOTS
 from .rendezvous import Rendezvous
 from .settings import Settings
 from .supervisor.allocator import Allocator
+from .supervisor.child_process import ChildProcess
 from .supervisor.crew import Crew
 from .supervisor.service import Caller, Service
 from .supervisor.sessions import Defaults, Session, Sessions
@@ -72,7 +73,8 @@ class Daemon:
         cap = settings.slot_memory or system.memory_bytes() // 4
         self._slots = Slots(cap, self._allocator, self._crew.map, self._crew.unmap)
         defaults = Defaults(settings.model, settings.quality)
-        self._service = Service(self._crew, self._slots, self._sessions, defaults, self._send)
+        clerk = (*settings.clerk, "--folder", str(place.folder))
+        self._service = Service(self._crew, self._slots, self._sessions, defaults, self._send, clerk)
         self._signals = _Signals()
         self._poller = zmq.Poller()
         self._sources: dict[object, Callable[[], object]] = {}
@@ -122,28 +124,36 @@ class Daemon:
 
     def _turn(self) -> None:
         """Wait for whatever comes first, and deal with all that has come."""
-        worker = self._crew.worker
         deaf = time.monotonic() < self._deaf_until
-        watched = (worker, worker is not None and worker.has_mail, self._sessions.changes, deaf)
+        mailing = tuple(child for child in self._children() if child.has_mail)
+        watched = (self._crew.worker, mailing, self._service.clerks.changes, self._sessions.changes, deaf)
         if watched != self._watched:
             self._watch()
             self._watched = watched
         for source, events in self._poller.poll(self._patience()):
-            if events & _WRITABLE and self._crew.worker is not None:
-                self._crew.worker.flush()
+            if events & _WRITABLE:
+                for child in mailing:
+                    child.flush()
             if events & ~_WRITABLE:
                 self._sources[source]()
         now = time.monotonic()
         self._crew.tick(now)
+        self._service.clerks.tick(now)
         self._slots.empty_idle(now - IDLE_SLOT)
+
+    def _children(self) -> list[ChildProcess]:
+        """Return the processes that work for this daemon."""
+        worker = [] if self._crew.worker is None else [self._crew.worker]
+        return [*worker, *(clerk for _, clerk in self._service.clerks)]
 
     def _watch(self) -> None:
         """Poll what there is now."""
         self._sources, self._poller = self._list_sources(), zmq.Poller()
         for source in self._sources:
             self._poller.register(source, zmq.POLLIN)
-        if self._crew.worker is not None and self._crew.worker.has_mail:
-            self._poller.register(self._crew.worker.fileno(), zmq.POLLIN | zmq.POLLOUT)
+        for child in self._children():
+            if child.has_mail:
+                self._poller.register(child.fileno(), zmq.POLLIN | zmq.POLLOUT)
 
     def _list_sources(self) -> dict[object, Callable[[], object]]:
         """Return what is waited for, and what is done about it."""
@@ -156,6 +166,8 @@ class Daemon:
             sources[self._listener.fileno()] = self._accept
         if self._crew.worker is not None:
             sources[self._crew.worker.fileno()] = lambda: self._crew.take_reports(time.monotonic())
+        for session, clerk in self._service.clerks:
+            sources[clerk.fileno()] = lambda session=session: self._service.clerks.take_reports(session)  # type: ignore[misc]
         for session in self._sessions:
             sources[session.lease.fileno()] = lambda session=session: self._look_at(session)  # type: ignore[misc]
             if session.watch is not None:
@@ -168,7 +180,7 @@ class Daemon:
         idle = self._slots.oldest_idle()
         emptying = math.inf if idle is None else max(0.0, idle + IDLE_SLOT - now)
         hearing = self._deaf_until - now if now < self._deaf_until else math.inf
-        return math.ceil(1000 * min(self._crew.due(now), emptying, hearing, _FOLDER_EVERY))
+        return math.ceil(1000 * min(self._crew.due(now), self._service.clerks.due(), emptying, hearing, _FOLDER_EVERY))
 
     def _take_messages(self) -> None:
         for _ in range(_BURST):
@@ -221,6 +233,7 @@ class Daemon:
         self._service.end(session)
 
     def _shutdown(self) -> None:
+        self._service.clerks.stop()
         # First the worker: when its clients see the daemon's end, the device's memory is free.
         self._crew.close()
         for session in self._sessions:
@@ -233,6 +246,7 @@ class Daemon:
         if self._has_folder():
             for path in (self._place.control_path, Path(self._place.lease)):
                 path.unlink(missing_ok=True)
+        self._service.clerks.wait()
 
 
 def _lock(place: Rendezvous) -> int:

@@ -35,7 +35,7 @@ OLDEST = 1
 MARK = b"CKP1"
 """First frame of every message."""
 
-FEATURES = ("masks", "used_hint", "detect")
+FEATURES = ("masks", "used_hint", "detect", "files")
 """What a daemon of this version can do beyond keying."""
 
 PRIORITIES = ("interactive", "preview", "batch")
@@ -46,6 +46,12 @@ SLOTS = 3
 
 SIDE_LIMIT = 32768
 """Largest width or height of a frame, in pixels."""
+
+ROOTS = 16
+"""Most roots of a session."""
+
+PATH_LIMIT = 4096
+"""Most bytes of a path."""
 
 TOKEN_SIZE = 16
 """Bytes of a session's token."""
@@ -210,7 +216,7 @@ class Key(Message):
 @register(REPLIES)
 @dataclass(frozen=True, kw_only=True)
 class Progress(Message):
-    """Tells how far a KEY or CONFIGURE is; may be left out."""
+    """Tells how far a KEY, KEY_FILE or CONFIGURE is; may be left out."""
 
     OP: ClassVar[str] = "progress"
     id: int = _answered()
@@ -264,8 +270,51 @@ class Detected(Message):
 
 @register(REQUESTS)
 @dataclass(frozen=True, kw_only=True)
+class Roots(Message):
+    """Declares the folders whose files this session may have keyed, in place of those declared before."""
+
+    OP: ClassVar[str] = "roots"
+    id: int = _id()
+    folders: tuple[str, ...] = texts(ROOTS, PATH_LIMIT, "Full paths of folders that are there and the user's own.")
+
+
+@register(REQUESTS)
+@dataclass(frozen=True, kw_only=True)
+class KeyFile(Message):
+    """Keys a frame from file to file, for hosts whose pixels can only be had as files; waits its turn as a KEY does."""
+
+    OP: ClassVar[str] = "key_file"
+    id: int = _id("Number of the frame's request. Sent again it is not keyed twice.")
+    source: str = text(PATH_LIMIT, "Exchange file, in a root. It is removed when it is read, or when the request ends.")
+    target: str = text(PATH_LIMIT, "Keyed file, in a root: whole when FILED comes, else as it was.")
+    params: dict[str, bool | float | str] = values("Parameters that differ from their defaults.")
+    priority: str = choice(PRIORITIES, "How urgent it is.", "batch")
+    node: str = text(128, "Node that asks, for status and logs.", "")
+    frame: int = integer(-(2**31), 2**31 - 1, "Frame number, for status and logs.", 0)
+    depth: str = choice(("half", "float"), "How the keyed file stores pixels.", "half")
+    upstream: str = text(64, "What names all that feeds the node; written into the keyed file.", "")
+
+
+@register(REPLIES)
+@dataclass(frozen=True, kw_only=True)
+class Filed(Message):
+    """The keyed file is in place."""
+
+    OP: ClassVar[str] = "filed"
+    id: int = _answered()
+    skipped: bool = flag("It was there, keyed from the same pixels, model and parameters.")
+    empty: bool = flag("The hint was 0 everywhere: the matte is 0.")
+    model: str = text(256, "Identity of the model, down to the last weight.")
+    quality: str = text(32, "Quality that was used.")
+    device: str = text(128, "Where it was keyed.")
+    notes: tuple[str, ...] = texts(16, 1024, "Sentences for the artist.")
+    timings: dict[str, float] = numbers(f"Seconds by stage: {', '.join(TIMINGS)}.")
+
+
+@register(REQUESTS)
+@dataclass(frozen=True, kw_only=True)
 class Cancel(Message):
-    """Stops a KEY or DETECT: at once where it waits, at the next block where it runs. The KEY itself is answered."""
+    """Stops a request: at once where it waits, at the next block where it runs. The request itself is answered."""
 
     OP: ClassVar[str] = "cancel"
     id: int = _id()
@@ -275,7 +324,7 @@ class Cancel(Message):
 @register(REPLIES)
 @dataclass(frozen=True, kw_only=True)
 class Cancelled(Message):
-    """Answers a KEY or DETECT that was stopped; the slot is the client's again."""
+    """Answers a request that was stopped; a slot that it held is the client's again."""
 
     OP: ClassVar[str] = "cancelled"
     id: int = _answered()
@@ -305,11 +354,11 @@ class Busy(Message):
 @register(REQUESTS)
 @dataclass(frozen=True, kw_only=True)
 class Again(Message):
-    """Asks for the answer of an earlier KEY again, or for word that it is still on its way (PROGRESS)."""
+    """Asks for the answer of an earlier request again, or for word that it is still on its way (PROGRESS)."""
 
     OP: ClassVar[str] = "again"
     id: int = _id()
-    target: int = integer(1, U64, "Number of the KEY.")
+    target: int = integer(1, U64, "Number of that request.")
 
 
 @register(REQUESTS)
@@ -378,7 +427,7 @@ class Shutdown(Message):
 @register(REPLIES)
 @dataclass(frozen=True, kw_only=True)
 class Done(Message):
-    """Answers SLOT_BACK, CANCEL, UNLOAD and SHUTDOWN."""
+    """Answers SLOT_BACK, ROOTS, CANCEL, UNLOAD and SHUTDOWN."""
 
     OP: ClassVar[str] = "done"
     id: int = _answered()

@@ -14,6 +14,9 @@ from .wire import NUMBER_LIMIT
 WORKER = (sys.executable, "-m", "corridorkey_server.worker")
 """How a worker is started."""
 
+CLERK = (sys.executable, "-m", "corridorkey_server.clerk")
+"""How a clerk is started."""
+
 GIB = 2**30
 
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)([smh]?)")
@@ -31,7 +34,7 @@ class Settings:
         model, quality: what clients get that choose nothing.
         keep_alive: seconds without work after which the worker is ended and its memory is free; below 0: never.
         slot_memory: most bytes of all slots, a quarter of the machine's memory if 0.
-        worker: command that starts a worker.
+        worker, clerk: commands that start them.
 
     Raises:
         InputError: there is no such device or quality.
@@ -43,6 +46,7 @@ class Settings:
     keep_alive: float = 300.0
     slot_memory: int = 0
     worker: tuple[str, ...] = WORKER
+    clerk: tuple[str, ...] = CLERK
 
     def __post_init__(self) -> None:
         if not _DEVICE.fullmatch(self.device):
@@ -51,7 +55,7 @@ class Settings:
             raise InputError(f"there is no quality {self.quality!r}; choose one of {', '.join(QUALITIES)}.")
 
     def options(self) -> list[str]:
-        """Return the options that give a daemon these settings, but for the worker.
+        """Return the options that give a daemon these settings, but for the commands.
 
         >>> Settings(keep_alive=-1).options()[6:]
         ['--keep-alive', 'never']

@@ -127,7 +127,7 @@ class Worker:
         except Cancelled:
             return Stopped(job=errand.job)
         except CorridorKeyError as error:
-            return Failed(job=errand.job, code=_code(error), sentence=shorten(str(error), 2048))
+            return Failed(job=errand.job, code=failure_code(error), sentence=shorten(str(error), 2048))
         # The worker's border: whatever went wrong with one frame, the next one is keyed.
         except Exception as error:
             log.exception("errand %d", errand.job)
@@ -209,7 +209,8 @@ def _finished(job: int, identity: str, keyed: Keyed, seconds: Mapping[str, float
     return Finished(job=job, empty=keyed.empty, kept=keyed.kept, identity=identity, notes=notes, timings=timings)
 
 
-def _code(error: CorridorKeyError) -> str:
+def failure_code(error: CorridorKeyError) -> str:
+    """Return the word of `protocol.CODES` for an error."""
     if isinstance(error, CheckpointError):
         return "checkpoint"
     return "input" if isinstance(error, InputError) else "resource"

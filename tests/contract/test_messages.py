@@ -26,12 +26,15 @@ from corridorkey_server.protocol import (
     Detected,
     Done,
     Error,
+    Filed,
     Hello,
     Key,
+    KeyFile,
     Opened,
     Progress,
     Region,
     Result,
+    Roots,
     Shutdown,
     Slot,
     SlotBack,
@@ -70,6 +73,18 @@ FULL: tuple[Message, ...] = (
         outside=True,
     ),
     Detect(id=5, slot=1, gen=8, width=1920, height=1080, working_space="srgb"),
+    Roots(id=12, folders=("/dev/shm/ckey-1000-nuke/4321-a1b2", "/shots/Köln/corridorkey")),
+    KeyFile(
+        id=13,
+        source="/dev/shm/ckey-1000-nuke/4321-a1b2/main.1001.exr",
+        target="/shots/Köln/corridorkey/CorridorKey1.main.1001.exr",
+        params={"working_space": "acescg", "despill": 0.75},
+        priority="interactive",
+        node="Köln.CorridorKey1",
+        frame=1001,
+        depth="float",
+        upstream="0123456789abcdef",
+    ),
     Cancel(id=6, target=4),
     Again(id=7, target=4),
     Configure(id=8, scope="daemon", model="/models/green.safetensors", quality="half", screen="blue"),
@@ -103,6 +118,16 @@ FULL: tuple[Message, ...] = (
         timings=TIMINGS,
     ),
     Detected(id=5, slot=1, gen=8, screen="blue"),
+    Filed(
+        id=13,
+        skipped=True,
+        empty=False,
+        model="corridorkey:0123456789abcdef",
+        quality="full",
+        device="NVIDIA RTX 6000",
+        notes=NOTES,
+        timings=TIMINGS,
+    ),
     Cancelled(id=4),
     Superseded(id=4, by=13),
     Busy(id=2, seconds=0.5, reason="all 3 slots of this session are in use"),
@@ -264,5 +289,5 @@ def test_an_unknown_name_changes_nothing_in_any_message() -> None:
 
 def _tuples(values: dict[str, Any]) -> dict[str, Any]:
     """Return values read from JSON as the message holds them: lists of text are tuples there."""
-    lists = {"features", "notes"}
+    lists = {"features", "folders", "notes"}
     return {name: tuple(value) if name in lists else value for name, value in values.items()}

@@ -39,6 +39,7 @@ ABOUT_FEATURES = {
     "masks": "slots with a mask plane, `inside` and `outside`",
     "used_hint": "slots with a hint plane",
     "detect": "the request `detect`",
+    "files": "the requests `roots` and `key_file`",
 }
 ABOUT_PRIORITIES = {
     "interactive": "an artist waits for this frame",

@@ -63,15 +63,17 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(("id", "target", "by", "size"), ID),
     **dict.fromkeys(("width", "height"), SIDE),
     **dict.fromkeys(("slot", "gen"), SLOT),
-    **dict.fromkeys(("masks", "hint", "inside", "outside", "fresh", "empty", "kept", "found"), SWITCH),
+    **dict.fromkeys(("masks", "hint", "inside", "outside", "fresh", "empty", "kept", "found", "skipped"), SWITCH),
     **dict.fromkeys(("oldest", "newest", "version", "gone"), GEN),
     **dict.fromkeys(("session", "pid"), ANSWERED),
     **dict.fromkeys(("client", "device", "working_space", "node", "stage", "reason"), words(64)),
     **dict.fromkeys(("model", "quality", "boot", "identity", "sentence", "next"), words(32)),
-    **dict.fromkeys(("features", "notes"), LISTED.map(tuple)),
+    **dict.fromkeys(("features", "folders", "notes"), LISTED.map(tuple)),
     **dict.fromkeys(("limits", "timings"), maps(NUMBERS)),
     "token": st.just(b"") | st.binary(min_size=TOKEN_SIZE, max_size=TOKEN_SIZE),
+    **dict.fromkeys(("source", "upstream"), words(64)),
     "alpha": st.sampled_from(["none", "hint", "source"]),
+    "depth": st.sampled_from(["half", "float"]),
     "params": maps(st.booleans() | NUMBERS | words(64)),
     "priority": st.sampled_from(PRIORITIES),
     "frame": st.integers(-(2**31), 2**31 - 1),
@@ -83,6 +85,13 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "facts": maps(st.none() | NUMBERS | words(64) | st.lists(st.integers(-(2**63), U64)) | maps(SWITCH)),
 }
 
+BY_MESSAGE = {
+    ("opened", "token"): st.binary(min_size=TOKEN_SIZE, max_size=TOKEN_SIZE),
+    ("opened", "session"): ID,
+    ("key_file", "target"): words(64),
+}
+"""Fields that are something else in these messages."""
+
 
 def instances(message: type[Message]) -> st.SearchStrategy[Message]:
     """Return valid instances of one message."""
@@ -90,9 +99,7 @@ def instances(message: type[Message]) -> st.SearchStrategy[Message]:
 
 
 def _strategy(op: str, name: str) -> st.SearchStrategy[Any]:
-    if op == "opened" and name != "boot":
-        return {"token": st.binary(min_size=TOKEN_SIZE, max_size=TOKEN_SIZE), "session": ID}[name]
-    return BY_NAME[name]
+    return BY_MESSAGE[op, name] if (op, name) in BY_MESSAGE else BY_NAME[name]
 
 
 @pytest.mark.parametrize("op", ALL)

@@ -2,7 +2,7 @@
 
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,24 @@ def read_exr(path: Path, layer: str | None = None) -> Image:
             raise InputError(f"{path} is not a whole OpenEXR file; it is damaged, or still being written.")
         choice = _choose(path, _open(path, header_only=True), layer)
         return _to_image(path, _open(path, header_only=False), choice)
+    except _READ_ERRORS as error:
+        raise InputError(f"{path} is damaged: {error}; render or copy it again.") from error
+
+
+def read_exr_layers(path: Path, layers: Sequence[str]) -> tuple[Image, dict[str, Image]]:
+    """Return the main picture of a file and those of some layers that are there; the file is decoded once.
+
+    Raises:
+        InputError: as of `read_exr`.
+    """
+    check_name(path)
+    try:
+        if not is_whole(path):
+            raise InputError(f"{path} is not a whole OpenEXR file; it is damaged, or still being written.")
+        file = _open(path, header_only=False)
+        names = {channel.name.rpartition(".")[0] for part in file.parts for channel in part.header["channels"]}
+        pictures = {layer: _to_image(path, file, _choose(path, file, layer)) for layer in layers if layer in names}
+        return _to_image(path, file, _choose(path, file, None)), pictures
     except _READ_ERRORS as error:
         raise InputError(f"{path} is damaged: {error}; render or copy it again.") from error
 

@@ -5,7 +5,7 @@ Checks each against what the daemon itself knows of the slot, and turns the work
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from corridorkey_models.errors import InputError
 from corridorkey_models.params import QUALITIES, WORKING_SPACES, Params, Value
@@ -55,13 +55,14 @@ class Orders:
 
     def key(self, session: Session, request: Key) -> None:
         """Queue a frame."""
-        if self._is_known(session, request.id):
+        if self.is_known(session, request.id):
             return
         self._check_room()
         slot = self._slot(session, request)
         if (request.inside or request.outside) and not slot.layout.masks:
             raise Refused("slot", f"slot {request.slot} has no mask plane; ask for a slot with masks.")
-        params = _params(session, request)
+        params = check_params(session, request.params)
+        _check_source_alpha(params, request.alpha)
         model, priority = session.model, Priority(PRIORITIES.index(request.priority))
         slot.owner, slot.gen = Owner.DAEMON, request.gen
         errand = self._errand(session, request, lambda number: _run(number, request, slot, params, model), slot)
@@ -69,7 +70,7 @@ class Orders:
 
     def detect(self, session: Session, request: Detect) -> None:
         """Queue a look for the screen."""
-        if self._is_known(session, request.id):
+        if self.is_known(session, request.id):
             return
         self._check_room()
         if request.working_space not in WORKING_SPACES[1:]:
@@ -81,7 +82,7 @@ class Orders:
 
     def configure(self, session: Session, request: Configure) -> None:
         """Queue the loading of the session's model."""
-        if self._is_known(session, request.id):
+        if self.is_known(session, request.id):
             return
         self._check_room()
         if request.quality and request.quality not in QUALITIES:
@@ -93,7 +94,7 @@ class Orders:
 
     def again(self, session: Session, request: Again) -> None:
         """Repeat an answer."""
-        if not self._is_known(session, request.target):
+        if not self.is_known(session, request.target):
             raise Refused("input", f"request {request.target} is not known here; send it again.")
 
     def drop(self, session: Session) -> None:
@@ -108,11 +109,10 @@ class Orders:
             if slot is not busy:
                 self._slots.free(session, slot)
 
-    def _is_known(self, session: Session, number: int) -> bool:
+    def is_known(self, session: Session, number: int) -> bool:
         """Answer a request that was sent before, as far as it is answered."""
         if number in session.waiting:
             errand = session.waiting[number]
-            assert isinstance(errand, Errand)
             self.tell(session, Progress(id=number, stage=errand.stage, fraction=errand.fraction))
         elif number in session.answers:
             self.tell(session, session.answers[number])
@@ -136,9 +136,13 @@ class Orders:
         now = time.monotonic()
         self._crew.add(Job(session.number, request.id, *rank, now, errand), now)
 
-    def _check_room(self) -> None:
+    def check_draining(self) -> None:
+        """Raise Refused if nothing new is taken."""
         if self.draining:
             raise Refused("draining", "the daemon is about to stop; start it again and repeat the request.")
+
+    def _check_room(self) -> None:
+        self.check_draining()
         if len(self._crew.scheduler) >= QUEUE_LIMIT:
             raise Shortage(f"{QUEUE_LIMIT} frames are waiting already", 1.0)
 
@@ -245,15 +249,21 @@ def error(number: int, code: str, words: str) -> Error:
     return Error(id=number, code=code, sentence=cause or remedy, next=remedy if cause else "")
 
 
-def _params(session: Session, request: Key) -> dict[str, Value]:
-    """Return the parameters that differ from their defaults, checked."""
-    values = {"quality": session.quality, **request.params}
-    params = Params.parse(values)
-    if params.working_space == "auto":
+def check_params(session: Session, given: Mapping[str, Value]) -> dict[str, Value]:
+    """Return the parameters that differ from their defaults, quality always among them, checked.
+
+    Raises:
+        InputError: one of them cannot be, or the working space is not decided.
+    """
+    values = {"quality": session.quality, **given}
+    if Params.parse(values).working_space == "auto":
         raise InputError("working_space is auto; the client must say how the plate is encoded.")
-    if params.hint_source == "source_alpha" and request.alpha != "source":
-        raise InputError("hint_source is source_alpha; the client must put the source's alpha into channel A.")
     return values
+
+
+def _check_source_alpha(params: Mapping[str, Value], alpha: str) -> None:
+    if params.get("hint_source") == "source_alpha" and alpha != "source":
+        raise InputError("hint_source is source_alpha; the client must put the source's alpha into channel A.")
 
 
 def _run(number: int, request: Key, slot: SlotState, params: dict[str, Value], model: str) -> Run:

@@ -6,7 +6,7 @@ Nothing here waits: memory is the allocator's, frames are the crew's, and their 
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,8 +30,10 @@ from ..protocol import (
     Error,
     Hello,
     Key,
+    KeyFile,
     Opened,
     Region,
+    Roots,
     Shutdown,
     Slot,
     SlotBack,
@@ -43,6 +45,7 @@ from ..protocol import (
 )
 from ..system import Channel, watch_process
 from ..wire import MESSAGE_LIMIT, Malformed, Message, decode
+from .clerks import Clerks
 from .crew import Crew
 from .orders import Orders, error
 from .sessions import Defaults, Owner, Refused, Session, Sessions, SlotState
@@ -72,17 +75,25 @@ class Service:
     Attributes:
         boot: names this start of the daemon.
         stopping: somebody asked the daemon to end.
+        clerks: of the sessions that have files keyed.
     """
 
     def __init__(
-        self, crew: Crew, slots: Slots, sessions: Sessions, defaults: Defaults, send: Callable[[bytes, Message], None]
+        self,
+        crew: Crew,
+        slots: Slots,
+        sessions: Sessions,
+        defaults: Defaults,
+        send: Callable[[bytes, Message], None],
+        clerk: Sequence[str],
     ) -> None:
-        """Answer through `send(identity, message)`, which must not wait."""
+        """Answer through `send(identity, message)`, which must not wait; `clerk` is the command that starts one."""
         self.boot = os.urandom(8).hex()
         self.stopping = False
         self._crew, self._slots, self._sessions, self._defaults = crew, slots, sessions, defaults
         self._send = send
         self._orders = Orders(crew, slots, defaults, send)
+        self.clerks = Clerks(clerk, self._orders, lambda: crew.device)
         self._started = time.monotonic()
         self._visits: dict[type[Message], Callable[[Any, Caller], None]] = {
             Hello: self._hello,
@@ -94,6 +105,8 @@ class Service:
             Slot: self._slot,
             SlotBack: self._slot_back,
             Key: self._orders.key,
+            Roots: self.clerks.declare,
+            KeyFile: self.clerks.key,
             Detect: self._orders.detect,
             Cancel: self._cancel,
             Again: self._orders.again,
@@ -140,6 +153,7 @@ class Service:
             log.info("session %d ended", session.number)
         self._sessions.end(session)
         self._orders.drop(session)
+        self.clerks.drop(session)
 
     def drain(self) -> None:
         """Begin nothing new, and answer those that wait."""
@@ -211,7 +225,8 @@ class Service:
         self._orders.tell(session, Done(id=request.id))
 
     def _cancel(self, session: Session, request: Cancel) -> None:
-        found = self._crew.cancel(session.number, request.target, time.monotonic())
+        found = self.clerks.cancel(session, request.target)
+        found = found or self._crew.cancel(session.number, request.target, time.monotonic())
         self._orders.tell(session, Done(id=request.id, found=found))
 
     def _unload(self, request: Unload, caller: Caller) -> None:

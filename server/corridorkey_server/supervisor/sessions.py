@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Protocol
 
 from ..layout import Layout
 from ..protocol import TOKEN_SIZE
@@ -74,6 +75,13 @@ class SlotState:
     replaces: int = 0
 
 
+class Underway(Protocol):
+    """What is being done about a request: how far it is."""
+
+    stage: str
+    fraction: float
+
+
 @dataclass(eq=False)
 class Session:
     """One lease and what belongs to it.
@@ -98,7 +106,7 @@ class Session:
     slots: dict[int, SlotState] = field(default_factory=dict)
     slot_numbers: int = 0
     coming: int = 0
-    waiting: dict[int, object] = field(default_factory=dict)
+    waiting: dict[int, Underway] = field(default_factory=dict)
     answers: "OrderedDict[int, Message]" = field(default_factory=OrderedDict)
     ended: bool = False
 
