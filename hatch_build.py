@@ -1,4 +1,4 @@
-"""Puts the fuse, the OFX bundle and the client library for every system into the wheel.
+"""Puts the fuse, the node for Nuke, the OFX bundle and the client library for every system into the wheel.
 
 What is built is built anew where it is not current.
 """
@@ -11,6 +11,12 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 PLACE = "corridorkey_server/hosts"
+
+# Sources that hosts load: the folder that they lie in, what it is called in the wheel, and which of its files they are.
+SOURCES = {
+    "resolve_fuse": ("fuse", ("*.fuse", "Modules/Lua/*.lua")),
+    "nuke_gizmo": ("nuke", ("*.gizmo", "*/*.gizmo", "init.py", "menu.py", "cat.json", "icons/*.png", "python/*/*.py")),
+}
 
 
 class NativeHook(BuildHookInterface):
@@ -25,6 +31,7 @@ class NativeHook(BuildHookInterface):
         native = root / "build" / "native"
         for name in ("CorridorKey.ofx.bundle", "lib"):
             build_data["force_include"][str(native / name)] = f"{PLACE}/{name}"
-        fuse = root / "resolve_fuse"
-        for path in (*fuse.glob("*.fuse"), *fuse.glob("Modules/Lua/*.lua")):
-            build_data["force_include"][str(path)] = f"{PLACE}/fuse/{path.relative_to(fuse).as_posix()}"
+        for source, (host, patterns) in SOURCES.items():
+            folder = root / source
+            for path in (path for pattern in patterns for path in folder.glob(pattern)):
+                build_data["force_include"][str(path)] = f"{PLACE}/{host}/{path.relative_to(folder).as_posix()}"

@@ -1,21 +1,24 @@
 """Finds what is made for hosts: in an installed package beside this module, in a checkout where it lies.
 
-There the fuse is a source, and the rest is where `make ofx` put it.
+There the fuse and the node for Nuke are sources, and the rest is where `make ofx` put it.
 """
 
 import platform
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from corridorkey_models.errors import InputError
 
 BUNDLE = "CorridorKey.ofx.bundle"
 FUSE = "CorridorKey.fuse"
+GIZMO = "CorridorKey.gizmo"
 
 _PACKAGE = Path(__file__).parent
 _HOSTS = "hosts"
 _DAMAGED = "this installation lacks its plug-ins; install corridorkey-comp again."
 _MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
+_GIZMO_FILES = ("*.gizmo", "*/*.gizmo", "init.py", "menu.py", "cat.json", "icons/*.png", "python/*/*.py")
 _LIBRARIES = {
     "linux-x86_64": "libcorridorkey.so",
     "linux-aarch64": "libcorridorkey.so",
@@ -73,11 +76,24 @@ def find_fuse(package: Path = _PACKAGE) -> Path:
     Raises:
         InputError: it is not there.
     """
-    checkout = _checkout(package)
-    folder = checkout / "resolve_fuse" if checkout else package / _HOSTS / "fuse"
-    if not (folder / FUSE).is_file():
-        raise InputError(f"this checkout lacks resolve_fuse/{FUSE}; restore it." if checkout else _DAMAGED)
-    return folder
+    return _find_source(package, "resolve_fuse", "fuse", FUSE)
+
+
+def find_gizmo(package: Path = _PACKAGE) -> Path:
+    """Return the folder with the node for Nuke, its menus and its Python package.
+
+    Args:
+        package: folder of corridorkey_server.
+
+    Raises:
+        InputError: it is not there.
+    """
+    return _find_source(package, "nuke_gizmo", "nuke", GIZMO)
+
+
+def gizmo_files(folder: Path) -> Sequence[Path]:
+    """Return what Nuke needs of the folder that `find_gizmo` gives; in a checkout there is more in it."""
+    return sorted(path for pattern in _GIZMO_FILES for path in folder.glob(pattern))
 
 
 def system_name() -> str:
@@ -86,6 +102,14 @@ def system_name() -> str:
         return "macos"
     machine = platform.machine().lower()
     return f"{'windows' if sys.platform == 'win32' else sys.platform}-{_MACHINES.get(machine, machine)}"
+
+
+def _find_source(package: Path, source: str, host: str, name: str) -> Path:
+    checkout = _checkout(package)
+    folder = checkout / source if checkout else package / _HOSTS / host
+    if not (folder / name).is_file():
+        raise InputError(f"this checkout lacks {source}/{name}; restore it." if checkout else _DAMAGED)
+    return folder
 
 
 def _find(package: Path, name: str) -> Path:

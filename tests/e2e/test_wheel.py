@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from corridorkey_models import __version__
+from corridorkey_server.host_files import gizmo_files
 
 pytestmark = pytest.mark.soak
 
@@ -163,7 +164,7 @@ def test_the_installed_command_keys(binaries: Path, tmp_path: Path) -> None:
 
 
 def test_the_wheel_carries_what_hosts_load(root: Path, wheel: Path, natives: Path) -> None:
-    """One wheel for every system: every file of the bundle and every library as they were built, and the fuse."""
+    """One wheel for every system: every file of the bundle and every library as they were built, fuse and node."""
     assert wheel.name.endswith("-py3-none-any.whl")
     built = {path.relative_to(natives).as_posix(): path for path in natives.rglob("*") if path.is_file()}
     del built["stamp"]
@@ -172,6 +173,9 @@ def test_the_wheel_carries_what_hosts_load(root: Path, wheel: Path, natives: Pat
         f"fuse/{path.relative_to(fuse).as_posix()}": path for end in ("fuse", "lua") for path in fuse.rglob(f"*.{end}")
     }
     assert "fuse/CorridorKey.fuse" in built
+    gizmo = root / "nuke_gizmo"
+    built |= {f"nuke/{path.relative_to(gizmo).as_posix()}": path for path in gizmo_files(gizmo)}
+    assert {"nuke/CorridorKey.gizmo", "nuke/live/CorridorKeyLive.gizmo", "nuke/init.py"} <= built.keys()
     with zipfile.ZipFile(wheel) as archive:
         hosts = {
             name.partition("hosts/")[2]: name for name in archive.namelist() if "corridorkey_server/hosts/" in name
@@ -215,6 +219,25 @@ def test_the_installed_command_installs_the_fuse_offline(binaries: Path, tmp_pat
     assert ctypes.CDLL(str(fuse / f"linux-{machine}" / "libcorridorkey.so")).ck_version() == 1
     assert run(binaries, tmp_path, "uninstall", "fuse", *to, **offline).returncode == 0
     assert not [path for path in (tmp_path / "Fusion").rglob("*") if path.is_file()]
+
+
+@pytest.mark.timeout(900)
+def test_the_installed_command_installs_the_node_offline(binaries: Path, tmp_path: Path) -> None:
+    """From the wheel alone and without a network: node, menus and a package that loads, and all gone again."""
+    (tmp_path / "sitecustomize.py").write_text(NO_NETWORK)
+    offline = {"PYTHONPATH": str(tmp_path), "CKEY_RUNTIME": str(tmp_path / "run")}
+    installed = run(binaries, tmp_path, "install", "nuke", **offline)
+    assert installed.returncode == 0, installed.stderr
+    node = tmp_path / ".nuke" / "CorridorKey"
+    assert (node / "CorridorKey.gizmo").is_file()
+    assert (node / "ckey.path").read_text() == f"{binaries / 'ckey'}\n"
+    script = f"import sys; sys.path.insert(0, {str(node / 'python')!r})\n"
+    script += "import corridorkey_nuke; from corridorkey_nuke.starter import find_command\n"
+    script += "print(corridorkey_nuke.VERSION, find_command())"
+    ran = subprocess.run([binaries / "python", "-I", "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == [__version__, str(binaries / "ckey")]
+    assert run(binaries, tmp_path, "uninstall", "nuke", **offline).returncode == 0
+    assert not list((tmp_path / ".nuke").iterdir())
 
 
 @pytest.mark.timeout(900)

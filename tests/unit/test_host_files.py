@@ -11,12 +11,16 @@ from corridorkey_models.errors import InputError
 from corridorkey_server.host_files import (
     BUNDLE,
     FUSE,
+    GIZMO,
     find_bundle,
     find_fuse,
+    find_gizmo,
     find_libraries,
     find_library,
+    gizmo_files,
     system_name,
 )
+from small_gizmo import NODE, NOT_NUKES
 
 LIBRARY = "lib/linux-x86_64/libcorridorkey.so"
 
@@ -74,6 +78,21 @@ def test_the_fuse_is_found(checkout: Path, installed: Path) -> None:
         assert find_fuse(package) == folder
 
 
+def test_the_node_for_nuke_is_found(checkout: Path, installed: Path) -> None:
+    """It is a source, too, and of its folder Nuke needs what is named here."""
+    for package, folder in ((checkout, checkout.parent.parent / "nuke_gizmo"), (installed, installed / "hosts/nuke")):
+        folder.mkdir(parents=True)
+        with pytest.raises(
+            InputError, match=r"this (checkout|installation) lacks .*; (restore it|install .* again)\.$"
+        ):
+            find_gizmo(package)
+        for name in (*NODE, *NOT_NUKES):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).touch()
+        assert find_gizmo(package) == folder
+        assert {path.relative_to(folder).as_posix() for path in gizmo_files(folder)} == NODE
+
+
 def test_what_is_missing_is_told_with_the_way_to_get_it(checkout: Path, installed: Path) -> None:
     """A checkout is to be built, an installation to be repaired."""
     for find in (find_bundle, find_library, find_libraries):
@@ -118,11 +137,12 @@ def test_this_checkout_is_complete(natives: Path) -> None:
     assert find_library().is_relative_to(natives)
     assert find_libraries() == natives / "lib"
     assert (find_fuse() / "Modules" / "Lua" / "corridorkey_params.lua").is_file()
+    assert (find_gizmo() / GIZMO).is_file()
 
 
 def test_installing_loads_nothing_heavy(natives: Path, runtime: Path, tmp_path: Path) -> None:
     """`ckey install` and `ckey uninstall` do not wait for torch or numpy."""
     assert natives.is_dir()
     for command in ("install", "uninstall"):
-        for what in ("ofx", "fuse"):
+        for what in ("ofx", "fuse", "nuke"):
             assert loaded_by(runtime, command, what, "--to", tmp_path) == (0, set())

@@ -2,6 +2,7 @@
 
 ofx:  the node CorridorKey for Nuke, DaVinci Resolve, Fusion, Natron and every other OFX host.
 fuse: the tool CorridorKey for Fusion: the Fusion page of DaVinci Resolve, also of the free one, and Fusion Studio.
+nuke: the node CorridorKey for Nuke 13 to 17, every edition: keyed frame ranges, and live where the OFX plug-in is, too.
 """
 
 import argparse
@@ -12,8 +13,8 @@ from pathlib import Path
 
 from corridorkey_models.errors import InputError
 
-from .. import install_fuse, install_ofx
-from ..host_files import find_bundle, find_fuse, find_libraries
+from .. import install_fuse, install_nuke, install_ofx
+from ..host_files import find_bundle, find_fuse, find_gizmo, find_libraries
 from ..install_files import Installed, find_command
 from ..install_fuse import HOSTS, Account, Place
 
@@ -22,11 +23,12 @@ _SOME_HOST = "DaVinci Resolve (or Fusion Studio)"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `ckey install`, which are also those of `ckey uninstall`."""
-    parser.add_argument("what", choices=("ofx", "fuse"), help="the plug-in")
+    parser.add_argument("what", choices=("ofx", "fuse", "nuke"), help="the plug-in")
     parser.add_argument("--host", choices=tuple(HOSTS), help="fuse: for this host (every one that is found)")
     place = parser.add_mutually_exclusive_group()
-    place.add_argument("--system", action="store_true", help="for all users, in the folder that every host reads")
-    place.add_argument("--to", metavar="FOLDER", help="in this folder; fuse: the Fusion folder, which holds Fuses")
+    place.add_argument("--system", action="store_true", help="ofx, fuse: for all users, where every host looks")
+    named = "in this folder; fuse: the Fusion folder, which holds Fuses; nuke: one that NUKE_PATH names, or a Cattery"
+    place.add_argument("--to", metavar="FOLDER", help=named)
 
 
 def folder_of(args: argparse.Namespace) -> Path | None:
@@ -35,8 +37,11 @@ def folder_of(args: argparse.Namespace) -> Path | None:
     Raises:
         InputError: it has no name, or there is an option that the plug-in does not have.
     """
-    if args.what == "ofx" and args.host:
-        raise InputError("--host is an option of fuse alone; leave it out, all OFX hosts read the same folder.")
+    if args.what != "fuse" and args.host:
+        hosts = "all OFX hosts read" if args.what == "ofx" else "every Nuke reads"
+        raise InputError(f"--host is an option of fuse alone; leave it out, {hosts} the same folder.")
+    if args.what == "nuke" and args.system:
+        raise InputError("Nuke has no folder for all users; name one with --to and put it into everybody's NUKE_PATH.")
     if args.to is None:
         return None
     if not args.to:
@@ -54,6 +59,15 @@ def ofx_folder(args: argparse.Namespace) -> Path:
     return folder_of(args) or usual or install_ofx.user_folder(os.environ, Path.home())
 
 
+def nuke_folder(args: argparse.Namespace) -> Path:
+    """Return the folder of Nuke that the options mean.
+
+    Raises:
+        InputError: as `folder_of`.
+    """
+    return folder_of(args) or install_nuke.user_folder(os.environ, Path.home())
+
+
 def account() -> Account:
     """Return whose folders are meant: those of who asks."""
     return Account(os.environ, Path.home())
@@ -66,8 +80,8 @@ def run(args: argparse.Namespace) -> int:
         InputError: it was not built, or may not be written there.
         ResourceError: the disk is full.
     """
-    lines = _run_fuse(args) if args.what == "fuse" else _run_ofx(args)
-    for line in lines:
+    runs = {"ofx": _run_ofx, "fuse": _run_fuse, "nuke": _run_nuke}
+    for line in runs[args.what](args):
         sys.stdout.write(f"{line}\n")
     return 0
 
@@ -91,6 +105,15 @@ def _run_fuse(args: argparse.Namespace) -> Iterator[str]:
     if whose.has_container and not named and args.host != "fusion":
         yield "DaVinci Resolve of the App Store does not see the tool: it is sandboxed."
     yield _restart(places)
+
+
+def _run_nuke(args: argparse.Namespace) -> Iterator[str]:
+    folder = nuke_folder(args)
+    placed, before = install_nuke.install(find_gizmo(), folder, _command())
+    yield f"CorridorKey {placed.version} is installed{_instead(before)}: {placed.path}"
+    yield from install_nuke.explain(folder, os.environ, Path.home())
+    yield "It keys frame ranges. To key live as well, install the OFX plug-in: `ckey install ofx`."
+    yield "Restart Nuke to see the node CorridorKey."
 
 
 def _install_fuse(place: Place) -> Iterator[str]:

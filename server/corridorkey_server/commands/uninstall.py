@@ -5,10 +5,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from .. import install_fuse, install_ofx
+from .. import install_fuse, install_nuke, install_ofx
 from ..install_files import Installed
 from ..install_fuse import Place
-from .install import account, add_arguments, folder_of, ofx_folder
+from .install import account, add_arguments, folder_of, nuke_folder, ofx_folder
 
 __all__ = ["add_arguments", "run"]
 
@@ -24,7 +24,8 @@ def run(args: argparse.Namespace) -> int:
     for folder, removed in _uninstall(args):
         folders.append(folder)
         if removed is not None:
-            sys.stdout.write(f"CorridorKey {removed.version} is removed: {removed.path}\n")
+            what = f"CorridorKey {removed.version} is" if removed.version else "CorridorKey's lines are"
+            sys.stdout.write(f"{what} removed: {removed.path}\n")
             found = True
     if found:
         sys.stdout.write("Restart the host.\n")
@@ -38,6 +39,10 @@ def _uninstall(args: argparse.Namespace) -> Iterator[tuple[Path, Installed | Non
     if args.what == "ofx":
         folder = ofx_folder(args)
         yield folder, install_ofx.uninstall(folder)
+        return
+    if args.what == "nuke":
+        folder = nuke_folder(args)
+        yield folder, install_nuke.uninstall(folder)
         return
     for place in _fuse_places(args):
         yield place.folder, install_fuse.uninstall(place.folder, place.own)
