@@ -54,6 +54,13 @@ static float *pixel_at(const ck_image *image, int x, int y) {
     return (float *)((char *)image->data + line * image->row_bytes) + column * image->channels;
 }
 
+void ck_image_cut(ck_image *image, ck_box box) {
+    ck_box part = ck_box_intersect(image->bounds, box);
+    if (!ck_box_is_empty(part))
+        image->data = pixel_at(image, part.x1, part.y1);
+    image->bounds = part;
+}
+
 static void clear_pixels(float *row, size_t count) {
     memset(row, 0, count * RGBA * sizeof *row);
 }

@@ -24,6 +24,9 @@ typedef struct ck_image {
 ck_box ck_box_intersect(ck_box one, ck_box other); /* empty: all 0 */
 int ck_box_is_empty(ck_box box);
 
+/* Let go of what lies outside `box`: it is read as 0, and nothing is copied. */
+void ck_image_cut(ck_image *image, ck_box box);
+
 /* How many pixels of a row are best read, composed and written at a time: they stay in the nearest cache, and a whole
    frame takes little longer than a plain copy of it. */
 enum { CK_PIECE = 256 };

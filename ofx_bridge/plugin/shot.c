@@ -95,7 +95,8 @@ static int is_black(const ck_shot *shot, enum ck_clip which) {
     return 1;
 }
 
-/* may_be_unwired: an image that is black all over says only that nothing is wired. */
+/* Beside the plate hint and masks are 0, as the plate is: what a host has there and a file has not changes no key.
+   may_be_unwired: an image that is black all over says only that nothing is wired. */
 static int find_matte(ck_shot *shot, enum ck_clip which, enum ck_hint_channel wanted, int content, int may_be_unwired) {
     ck_picture *picture = &shot->pictures[which];
     int status = ck_picture_take(shot->instance->clips[which], which, shot->time, picture);
@@ -103,6 +104,7 @@ static int find_matte(ck_shot *shot, enum ck_clip which, enum ck_hint_channel wa
         return status;
     if (wanted == CK_HINT_ALPHA && picture->image.channels == 3)
         return ck_fail(CK_REFUSED, "the hint has no alpha; set Hint channel to Red or Luminance.");
+    ck_image_cut(&picture->image, shot->pictures[CK_CLIP_SOURCE].image.bounds);
     shot->channels[which] = ck_hint_resolve(&picture->image, shot->window, wanted, shot->is_stopped, shot->state);
     if (may_be_unwired && is_black(shot, which))
         ck_picture_give(picture);
@@ -196,22 +198,28 @@ int ck_shot_fill(ck_shot *shot) {
     return CK_OK;
 }
 
-static void blank(float *row, int x1, int x2) {
+static void blank(float *row, int x1, int x2, int channels) {
     if (x2 > x1)
-        memset(row + 4 * (size_t)x1, 0, 4 * (size_t)(x2 - x1) * sizeof *row);
+        memset(row + (size_t)channels * (size_t)x1, 0, (size_t)channels * (size_t)(x2 - x1) * sizeof *row);
+}
+
+static void trim_plane(float *plane, int channels, ck_box window, ck_box there) {
+    int width = window.x2 - window.x1;
+    for (int y = window.y2 - 1; y >= window.y1; y--, plane += (size_t)channels * (size_t)width) {
+        int is_there = y >= there.y1 && y < there.y2;
+        blank(plane, 0, is_there ? there.x1 - window.x1 : width, channels);
+        blank(plane, is_there ? there.x2 - window.x1 : width, width, channels);
+    }
 }
 
 int ck_shot_trim(ck_shot *shot) {
-    float *keyed = ck_plane(shot->frame, CK_PLANE_OUT);
-    ck_box window = shot->window, there = ck_box_intersect(window, shot->pictures[CK_CLIP_SOURCE].image.bounds);
-    int width = window.x2 - window.x1;
+    float *keyed = ck_plane(shot->frame, CK_PLANE_OUT), *hint = ck_plane(shot->frame, CK_PLANE_HINT);
+    ck_box there = ck_box_intersect(shot->window, shot->pictures[CK_CLIP_SOURCE].image.bounds);
     if (!keyed)
         return ck_fail(CK_MISUSED, "the frame came back without its memory; please report this.");
-    for (int y = window.y2 - 1; y >= window.y1; y--, keyed += 4 * (size_t)width) {
-        int is_there = y >= there.y1 && y < there.y2;
-        blank(keyed, 0, is_there ? there.x1 - window.x1 : width);
-        blank(keyed, is_there ? there.x2 - window.x1 : width, width);
-    }
+    trim_plane(keyed, 4, shot->window, there);
+    if (hint)
+        trim_plane(hint, 1, shot->window, there);
     return CK_OK;
 }
 

@@ -10,8 +10,8 @@ from corridorkey_models.keyed import Masks
 from corridorkey_models.params import Params
 from corridorkey_server.client import Client
 from corridorkey_server.layout import Layout
-from daemons import EchoDaemon, stamped
-from ofx_boxes import HINT, PLATE, SIZE, WINDOW, Corner, Size, check, echoing, laid, named, pictures_of
+from daemons import EchoDaemon, Pixels, stamped
+from ofx_boxes import HINT, PLATE, SIZE, WINDOW, Box, Corner, Size, check, echoing, laid, named, pictures_of
 from ofx_shots import LINEAR, effect_of, grey, solid
 from ofxhost import FUSION, MLT, MODES, NUKE, RESOLVE, STRICT, Host, Mode, Picture
 
@@ -79,6 +79,11 @@ def test_masks_lie_anywhere(size: Size, at: Corner, plug_in: Path, keying: Clien
     assert np.array_equal(result.pixels, np.dstack((expected.foreground, expected.matte)))
 
 
+def cut(pixels: Pixels, box: Box) -> Pixels:
+    """Return a picture over WINDOW with 0 outside of `box`."""
+    return laid(laid(pixels, (0, 0), box), box[:2], WINDOW)
+
+
 SMALLER = [((20, 10), (11, 7)), ((1, 1), (63, 35)), ((64, 1), (0, 0)), ((80, 20), (-7, 4)), ((10, 90), (60, -30))]
 
 
@@ -90,9 +95,64 @@ def test_the_network_sees_the_whole_project(mode: Mode, size: Size, at: Corner, 
     plate, _ = stamped(size, 4, 1)
     with Host(plug_in, mode) as host:
         result = effect_of(host, output="foreground").render(pictures_of(plate, at), extent=SIZE)
-    expected = keying.key(laid(plate, at, WINDOW), HINT, Params(working_space=LINEAR))
+    hint = cut(HINT, result.box)
+    expected = keying.key(laid(plate, at, WINDOW), hint, Params(working_space=LINEAR))
     assert result.status == 0, result.messages
     assert np.array_equal(result.pixels, laid(np.dstack((expected.foreground, expected.matte)), (0, 0), result.box))
+
+
+@pytest.mark.parametrize("mode", [STRICT, NUKE], ids=named)
+@pytest.mark.parametrize(("size", "at"), SMALLER)
+def test_hint_and_masks_are_0_beside_the_plate(
+    mode: Mode, size: Size, at: Corner, plug_in: Path, keying: Client
+) -> None:
+    """What they have there does not reach into the plate either, however wide they are spread; the hint is shown so."""
+    plate, inside, outside = stamped(size, 4, 1)[0], HINT[::-1], HINT[:, ::-1]
+    pictures = pictures_of(plate, at) | {"InsideMask": Picture(inside), "OutsideMask": Picture(grey(outside))}
+    box, wide = pictures["Source"].box, {"hint_blur": 50.0, "hint_erode": -50.0, "matte_blur": 50.0}
+    params, masks = Params(working_space=LINEAR, **wide), Masks(cut(inside, box), cut(outside, box))  # type: ignore[arg-type]
+    expected = keying.key(laid(plate, at, WINDOW), cut(HINT, box), replace(params, output="hint"), masks)
+    with Host(plug_in, mode) as host:
+        effect = effect_of(host, output="foreground", **wide)
+        keyed = effect.render(pictures, extent=SIZE, bounds=WINDOW)
+        effect.set("output", "Hint")
+        shown = effect.render(pictures, extent=SIZE, bounds=WINDOW)
+    assert keyed.status == shown.status == 0, keyed.messages + shown.messages
+    assert np.array_equal(keyed.pixels, cut(np.dstack((expected.foreground, expected.matte)), box))
+    assert expected.hint is not None
+    assert np.array_equal(shown.pixels[..., 0], cut(expected.hint, box))
+
+
+@pytest.mark.usefixtures("echo")
+@pytest.mark.parametrize("grown", [0, 1])
+def test_the_hint_channel_follows_from_what_the_plate_covers(grown: int, plug_in: Path) -> None:
+    """A grey hint with a solid alpha ends where the plate does: its alpha counts if some of the frame is left empty."""
+    plate, matte = stamped((SIZE[0] - 1 + grown, SIZE[1]), 4, 1)[0], HINT.copy()
+    hint = np.dstack([matte] * 3 + [np.ones_like(matte)])
+    pictures = pictures_of(plate) | {"AlphaHint": Picture(hint)}
+    with echoing(plug_in, hint_channel="auto") as effect:
+        result = effect.render(pictures, extent=SIZE)
+    expected = matte if grown else np.ones_like(matte)[:, :-1]
+    assert result.status == 0, result.messages
+    assert np.array_equal(result.pixels[..., 3], expected)
+
+
+@pytest.mark.usefixtures("keying")
+@pytest.mark.parametrize("output", ["hint", "checker", "matte"])
+def test_there_is_nothing_to_see_beside_the_plate(output: str, plug_in: Path) -> None:
+    """Views show the frame whole: the hint and the matte as 0, whatever was made of them, and the bare checker."""
+    pictures = pictures_of(PLATE[:10, :20], (11, 7))
+    beside = cut(np.ones_like(HINT), pictures["Source"].box) == 0
+    with Host(plug_in, STRICT) as host:
+        effect = effect_of(host, output=output, hint_invert=True)
+        result = effect.render(pictures, extent=SIZE, bounds=WINDOW)
+        bare = effect.render(pictures_of(np.zeros_like(PLATE)) | {"OutsideMask": Picture(np.ones_like(HINT))})
+    assert result.status == bare.status == 0, result.messages
+    assert (result.pixels[..., 3] == 1).all()
+    if output == "checker":
+        assert np.array_equal(result.pixels[beside], bare.pixels[beside])
+    else:
+        assert (result.pixels[beside][..., :3] == 0).all()
 
 
 @pytest.mark.parametrize("output", ["premultiplied", "foreground", "matte"])

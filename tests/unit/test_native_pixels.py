@@ -128,6 +128,7 @@ def build(folder: Path, *flags: str) -> ctypes.CDLL:
     library.ck_hint_resolve.argtypes = [ctypes.c_void_p, Box, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
     library.ck_stream.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
     library.ck_clear.argtypes = [ctypes.c_void_p, Box]
+    library.ck_image_cut.argtypes = [ctypes.c_void_p, Box]
     return library
 
 
@@ -142,13 +143,13 @@ def guarded(count: int) -> tuple[Pixels, Pixels]:
     return memory[1:-1], memory
 
 
-def read_rows(code: ctypes.CDLL, image: HostImage, box: Corners) -> Pixels:
+def read_rows(code: ctypes.CDLL, image: Image, box: Corners) -> Pixels:
     """Return what ck_read_row reads of a box: [height, width, 4]."""
     x1, y1, x2, y2 = box
     rows = []
     for y in range(y1, y2):
         row, memory = guarded(4 * (x2 - x1))
-        code.ck_read_row(ctypes.byref(image.c), y, x1, x2, at(row))
+        code.ck_read_row(ctypes.byref(image), y, x1, x2, at(row))
         assert memory[0] == memory[-1] == CANARY
         rows.append(row.reshape(-1, 4))
     return np.array(rows, np.float32).reshape(y2 - y1, x2 - x1, 4)
@@ -218,8 +219,21 @@ def test_boxes_meet_where_they_have_pixels_in_common(code: ctypes.CDLL, one: Cor
 def test_rows_are_read_and_0_outside(code: ctypes.CDLL, image: HostImage, box: Corners) -> None:
     """Wherever a window lies, it holds the image's bits where that is, and 0 elsewhere; nothing else is touched."""
     there = host_image(np.ones((*image.pixels.shape[:2], 1), np.float32), image.corner)
-    assert same_bits(read_rows(code, image, box), as_rgba(image.window(*box), there.window(*box)))
+    assert same_bits(read_rows(code, image.c, box), as_rgba(image.window(*box), there.window(*box)))
     assert image.padding_is_whole()
+
+
+@given(image=images, cut=boxes, box=boxes)
+def test_what_is_cut_off_an_image_is_0(code: ctypes.CDLL, image: HostImage, cut: Corners, box: Corners) -> None:
+    """Within the box an image keeps its bits, and it is read as if it ended there; its memory stays as it is."""
+    before = image.memory.copy()
+    left = host_image(np.ones((cut[3] - cut[1], cut[2] - cut[0], 1), np.float32), cut[:2]).window(*box) == 1
+    there = host_image(np.ones((*image.pixels.shape[:2], 1), np.float32), image.corner).window(*box)
+    expected = np.where(left, as_rgba(image.window(*box), there), np.float32(0))
+    kept = image.c
+    code.ck_image_cut(ctypes.byref(kept), Box(*cut))
+    assert same_bits(read_rows(code, kept, box), expected)
+    assert same_bits(image.memory, before)
 
 
 @given(image=images, box=boxes)
