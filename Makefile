@@ -7,6 +7,7 @@ ROUNDS ?= 50
 ONLY ?=
 
 NATIVE := $(wildcard ofx_bridge/client/*.[ch] ofx_bridge/plugin/*.[ch] tests/*/*.[ch])
+NUKE := nuke_gizmo/python nuke_gizmo/init.py nuke_gizmo/menu.py tests/hosts/nuke_smoke.py
 LUA := $(wildcard resolve_fuse/*.fuse resolve_fuse/Modules/Lua/*.lua tests/*/*.lua)
 
 .PHONY: demo test lint bench soak ofx wheel clean
@@ -21,6 +22,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/vermin --quiet --no-tips --violations --target=3.7- $(NUKE)
 	$(BIN)/clang-format --dry-run -Werror $(NATIVE)
 	@command -v luacheck > /dev/null || { echo 'luacheck is missing; run `apt-get install lua-check`.' >&2; exit 1; }
 	luacheck --quiet $(LUA)

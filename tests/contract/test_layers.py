@@ -11,12 +11,21 @@ import pytest
 
 MODELS, SERVER = "corridorkey_models", "corridorkey_server"
 PURE = ("params.py", "errors.py", "primaries.py")
+NUKE_CLIENT = "corridorkey_nuke"
+NUKE_API = {"nuke", "nukescripts", "PySide2", "PySide6"}
+ABSENT = {"lzma", "multiprocessing", "sqlite3", "tkinter"}
+"""Of the standard library what a Nuke does not ship whole, or what would start another Nuke."""
 BANNED_NAMES = {"utils", "helpers", "common", "manager", "misc"}
 
 
 def sources(root: Path) -> list[Path]:
-    """Every module of the two packages."""
-    return sorted([*(root / "models").rglob("*.py"), *(root / "server").rglob("*.py")])
+    """Every module of the three packages."""
+    return sorted([*(root / "models").rglob("*.py"), *(root / "server").rglob("*.py"), *nuke_sources(root)])
+
+
+def nuke_sources(root: Path) -> list[Path]:
+    """Every module that runs inside Nuke, from the package."""
+    return sorted((root / "nuke_gizmo" / "python").rglob("*.py"))
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -63,6 +72,37 @@ def test_the_table_and_the_errors_import_nothing_but_python(root: Path) -> None:
 def test_no_module_is_named_after_nothing(root: Path) -> None:
     """Every module is named for one thing."""
     assert BANNED_NAMES & {path.stem for path in sources(root)} == set()
+
+
+def test_one_module_asks_nuke(root: Path) -> None:
+    """What Nuke is asked stands in one place; the rest runs without it."""
+    assert [path.name for path in nuke_sources(root) if NUKE_API & set(imported(path))] == ["host.py"]
+
+
+def test_the_client_in_nuke_needs_nothing_but_python(root: Path) -> None:
+    """Another package inside Nuke is what stops it from starting."""
+    allowed = (sys.stdlib_module_names - ABSENT) | {NUKE_CLIENT}
+    found = {path.name: set(imported(path)) - allowed for path in nuke_sources(root)}
+    assert {name: names for name, names in found.items() if names} == {"host.py": {"nuke"}}
+
+
+def test_scripts_that_nuke_runs_at_its_start_need_nothing_but_its_own(root: Path) -> None:
+    """init.py and menu.py know Nuke and our client."""
+    for name in ("init.py", "menu.py"):
+        outside = set(imported(root / "nuke_gizmo" / name)) - sys.stdlib_module_names
+        assert outside <= {"nuke", NUKE_CLIENT}, name
+
+
+def test_the_client_in_nuke_loads_nothing_by_itself(root: Path) -> None:
+    """Importing it does nothing and needs no Nuke: scripts name it on machines that have none of it running."""
+    script = (
+        f"import sys; sys.path.insert(0, sys.argv[1]); before = set(sys.modules); import {NUKE_CLIENT}\n"
+        "heavy = {'nuke', 'socket', 'threading', 'subprocess', 'json', 'hashlib'} & (set(sys.modules) - before)\n"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)"
+    )
+    command = [sys.executable, "-I", "-S", "-c", script, str(root / "nuke_gizmo" / "python")]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
 
 
 LIGHT = ("params", "--version", "models", "ps", "status", "stop", "unload", "start --help", "serve --help")
