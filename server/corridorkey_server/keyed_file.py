@@ -15,7 +15,6 @@ import xxhash
 from corridorkey_models import __version__, color
 from corridorkey_models.errors import InputError
 from corridorkey_models.fingerprint import settings_hash, settings_text
-from corridorkey_models.hint import select_channel
 from corridorkey_models.keyed import KEYING_VERSION, FrameKeyer, Keyed, Pixels
 from corridorkey_models.params import Params
 from corridorkey_models.watch import Watch
@@ -72,12 +71,10 @@ def digest(loaded: Loaded, params: Params, identity: str, half: bool) -> str:
 
 
 def _planes(loaded: Loaded, params: Params) -> dict[str, Pixels | None]:
-    """Return what keying looks at, a hint and a mask as the one channel that is used."""
+    """Return what keying looks at."""
     colors = 4 if params.hint_source == "source_alpha" else 3
-    is_hinted = loaded.hint is not None and params.hint_source in ("auto", "input")
-    masks = {name: None if mask is None else select_channel(mask, "auto")[0] for mask, name in loaded.masks.named()}
-    hint = select_channel(loaded.hint, params.hint_channel)[0] if is_hinted and loaded.hint is not None else None
-    return {"plate": loaded.pixels[..., :colors], "hint": hint, **masks}
+    masks = {name: mask if mask is None else mask.astype(np.float32, copy=False) for mask, name in loaded.masks.named()}
+    return {"plate": loaded.pixels[..., :colors], "hint": loaded.hint, **masks}
 
 
 def _hash(plane: Pixels) -> str:

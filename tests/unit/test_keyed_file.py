@@ -55,7 +55,7 @@ def test_what_keying_does_not_look_at_changes_nothing() -> None:
     assert name(frame(bare, hint=alone)) == name(frame(plate))
     assert name(frame(), replace(PARAMS, output="matte")) == name(frame())
     chroma = replace(PARAMS, hint_source="chroma")
-    assert name(frame(hint=picture(5)), chroma) == name(frame(), chroma)
+    assert name(frame(params=chroma, hint=picture(5)), chroma) == name(frame(params=chroma), chroma)
     source = replace(PARAMS, hint_source="source_alpha")
     assert name(frame(bare), source) != name(frame(plate), source)
 
@@ -67,7 +67,25 @@ def test_hint_and_masks_are_0_where_there_is_no_plate() -> None:
     assert loaded.hint is not None and loaded.masks.inside is not None
     for plane in (loaded.pixels, loaded.hint, loaded.masks.inside):
         assert plane[1:3, 2:5].all()
-        assert np.count_nonzero(plane) == 3 * 2 * 4
+        assert np.count_nonzero(plane.any(axis=2) if plane.ndim == 3 else plane) == 3 * 2
+
+
+def test_a_plate_that_lies_beside_the_frame_has_no_hint() -> None:
+    """Nothing of it is seen, so nothing is kept; it is no error that would end a range."""
+    loaded = frame(picture(1, window=Window(20, 0, 8, 4)))
+    assert loaded.hint is not None
+    assert not loaded.hint.any() and not loaded.pixels.any()
+
+
+@pytest.mark.parametrize("window", [WINDOW, Window(2, 1, 3, 2)])
+def test_a_grey_hint_with_solid_alpha_is_its_colour(window: Window) -> None:
+    """Painting programs save mattes like that; a plate that is smaller than the frame makes no difference."""
+    hint = picture(4)
+    hint.pixels[..., 1:3], hint.pixels[..., 3] = hint.pixels[..., :1], 1
+    loaded = frame(picture(1, window=window), hint=hint)
+    assert loaded.hint is not None
+    assert np.array_equal(loaded.hint[1:3, 2:5], hint.pixels[1:3, 2:5, 0])
+    assert any("alpha is 1 everywhere" in note for note in loaded.notes)
 
 
 @pytest.mark.parametrize(
