@@ -42,7 +42,10 @@ def live_knobs() -> str:
     """Return the knobs of the OFX node, all led by those of the group."""
     # An Input that is not wired is a black picture there, which the plug-in would take for a hint.
     wired = "parent.hint_source==0 ? ([exists parent.input1] ? 1 : 3) : parent.hint_source"
-    sources = {param.name: f"parent.{param.name}" for param in PARAMS} | {"hint_source": wired}
+    words = {param.name: param.choices.index for param in PARAMS if param.choices}["output"]
+    # It gives what a keyed file has: the foreground, or the hint that was used where that is looked at.
+    shown = f"parent.output=={words('hint')} ? {words('hint')} : {words('foreground')}"
+    sources = {param.name: f"parent.{param.name}" for param in PARAMS} | {"hint_source": wired, "output": shown}
     return "\n".join(f"{name} {expression(source)}" for name, source in sources.items())
 
 
@@ -114,15 +117,35 @@ def graph(is_live: bool) -> Iterator[Node]:
     yield from INPUTS
     yield from EXPORT
     yield from CACHE
-    yield from VIEWS
+    if is_live:
+        yield from live()
+    yield from views("EvaluateSwitch" if is_live else "SettingsCheck")
     outputs = tuple(SHOWN[word] for param in PARAMS if param.name == "output" for word in param.choices)
     yield Node("Switch", "OutputSwitch", 0, 600, outputs, f"which {expression('parent.output')}")
-    if is_live:
-        # It fits even where nothing is made of a class that is missing: the Switch takes only what is pushed for it.
-        yield Node("OFXcorridorkey.comp_v1", "Live", 300, 600, ("plate", "hint", "inside", "outside"), live_knobs())
-        which = expression("$gui && parent.evaluate==0 ? 0 : 1")
-        yield Node("Switch", "EvaluateSwitch", 0, 700, ("Live", "OutputSwitch"), f"which {which}")
-    yield Node("Output", "Output1", 0, 800, ("EvaluateSwitch" if is_live else "OutputSwitch",))
+    yield Node("Output", "Output1", 0, 800, ("OutputSwitch",))
+
+
+def live() -> Iterator[Node]:
+    """Return the nodes that key live, and those that make of it what a Read of a keyed file gives."""
+    # It fits even where nothing is made of a class that is missing: a node takes only what is pushed for it.
+    yield Node("OFXcorridorkey.comp_v1", "Live", 200, 0, ("plate", "hint", "inside", "outside"), live_knobs())
+    yield Node("BlackOutside", "LiveOutside", 200, 100, ("Live",))
+    hint = "from0 rgba.red\nto0 ck_hint.alpha"
+    yield Node("Copy", "LiveHint", 200, 200, ("LiveOutside", "LiveOutside"), hint)
+    which = expression("$gui && parent.evaluate==0 ? 0 : 1")
+    yield Node("Switch", "EvaluateSwitch", -200, 200, ("LiveHint", "SettingsCheck"), f"which {which}")
+
+
+def views(keyed: str) -> Iterator[Node]:
+    """Return the nodes that show `keyed`; pictures of one part cover the frame, black where nothing is keyed."""
+    yield Node("Copy", "KeyedOnPlate", -200, 400, ("plate", keyed), copy_knobs("rgba", "A"))
+    yield Node("Premult", "Premultiplied", -200, 500, ("KeyedOnPlate",))
+    yield Node("BlackOutside", "KeyedOutside", -400, 300, (keyed,))
+    covering = "box {0 0 {input.width} {input.height}}\ncrop false"
+    yield Node("Crop", "FullFormat", -400, 400, ("KeyedOutside",), covering)
+    yield Node("Expression", "MatteView", -600, 500, ("FullFormat",), grey_knobs("a"))
+    yield Node("Expression", "HintView", -500, 500, ("FullFormat",), grey_knobs("ck_hint.alpha"))
+    yield Node("Expression", "CheckerView", -400, 500, ("FullFormat",), checker_knobs())
 
 
 LAYERS = ("ck_hint", "ck_inside", "ck_outside")
@@ -216,17 +239,6 @@ state {expression(f"!stale ? 0 : [string length [value keyed_with]] && {KEYED} ?
 )
 """Keyed frames, and whether the one at hand is keyed with the settings of now: `state` is 0 if so, 1 if it is not
 keyed, 2 if it is stale. Read has no error before its first frame, so the range is looked at here."""
-
-VIEWS = (
-    Node("Copy", "KeyedOnPlate", -200, 400, ("plate", "SettingsCheck"), copy_knobs("rgba", "A")),
-    Node("Premult", "Premultiplied", -200, 500, ("KeyedOnPlate",)),
-    Node("BlackOutside", "KeyedOutside", -400, 300, ("SettingsCheck",)),
-    Node("Crop", "FullFormat", -400, 400, ("KeyedOutside",), "box {0 0 {input.width} {input.height}}\ncrop false"),
-    Node("Expression", "MatteView", -600, 500, ("FullFormat",), grey_knobs("a")),
-    Node("Expression", "HintView", -500, 500, ("FullFormat",), grey_knobs("ck_hint.alpha")),
-    Node("Expression", "CheckerView", -400, 500, ("FullFormat",), checker_knobs()),
-)
-"""Pictures of one part cover the frame, as they do in the OFX plug-in: black, opaque, where nothing is keyed."""
 
 SHOWN = {
     "premultiplied": "Premultiplied",

@@ -38,9 +38,10 @@ WIRES = {
 
 LIVE_WIRES = {
     "Live": ["plate", "hint", "inside", "outside"],
-    "EvaluateSwitch": ["Live", "OutputSwitch"],
-    "Output1": ["EvaluateSwitch"],
-}
+    "LiveOutside": ["Live"], "LiveHint": ["LiveOutside", "LiveOutside"],
+    "EvaluateSwitch": ["LiveHint", "SettingsCheck"],
+    "KeyedOnPlate": ["plate", "EvaluateSwitch"], "KeyedOutside": ["EvaluateSwitch"],
+}  # fmt: skip
 SHOWN = ("Premultiplied", "KeyedOnPlate", "MatteView", "HintView", "CheckerView", "plate")
 
 STOCK = set(
@@ -130,11 +131,11 @@ def test_the_base_file_knows_stock_classes_only() -> None:
 
 
 def test_the_live_file_is_the_base_file_and_little_more() -> None:
-    """It differs by the OFX node, the switch behind it, the knob that the switch follows, and a label that says so."""
+    """It differs by the nodes that key live, the knob that their switch follows, and a label that says so."""
     base, live = gizmos.node(BASE), gizmos.node(LIVE)
     ours = {node.name: raw(node) for node in base.children}
     theirs = {node.name: raw(node) for node in live.children}
-    assert {name: theirs.pop(name) for name in ("Live", "EvaluateSwitch")}
+    assert {name: theirs.pop(name) for name in ("Live", "LiveOutside", "LiveHint", "EvaluateSwitch")}
     assert theirs == ours
     more = [line for line in raw(live) if line not in raw(base)]
     assert [line.split()[0] for line in more] == ["label", "addUserKnob", "evaluate"]
@@ -149,7 +150,7 @@ def test_a_class_that_is_missing_shifts_nothing(file: str) -> None:
     (group,) = parse(without).nodes
     expected = wires(gizmos.node(file))
     if file == LIVE:
-        expected |= {"EvaluateSwitch": ["plate", "OutputSwitch"]}
+        expected |= {"LiveOutside": ["plate"]}
         del expected["Live"]
     assert wires(group) == expected
 
@@ -160,12 +161,14 @@ def test_the_ofx_node_follows_the_group() -> None:
     led = {
         name: knob.expressions for name, knob in live.knobs.items() if name not in ("inputs", "name", "xpos", "ypos")
     }
-    hint_source = led.pop("hint_source")
-    assert led == {param.name: [f"parent.{param.name}"] for param in PARAMS if param.name != "hint_source"}
-    choices = next(param.choices for param in PARAMS if param.name == "hint_source")
-    auto, hint, chroma = (choices.index(word) for word in ("auto", "input", "chroma"))
+    apart = {name: led.pop(name) for name in ("hint_source", "output")}
+    assert led == {param.name: [f"parent.{param.name}"] for param in PARAMS if param.name not in apart}
+    choices = {param.name: param.choices for param in PARAMS}
+    auto, hint, chroma = (choices["hint_source"].index(word) for word in ("auto", "input", "chroma"))
+    used, foreground = (choices["output"].index(word) for word in ("hint", "foreground"))
+    assert apart["output"] == [f"parent.output=={used} ? {used} : {foreground}"]
     wired = f"[exists parent.input1] ? {hint} : {chroma}"
-    assert hint_source == [f"parent.hint_source=={auto} ? ({wired}) : parent.hint_source"]
+    assert apart["hint_source"] == [f"parent.hint_source=={auto} ? ({wired}) : parent.hint_source"]
 
 
 @BOTH
