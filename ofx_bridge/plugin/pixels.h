@@ -52,7 +52,7 @@ enum ck_hint_channel {
     CK_HINT_LUMINANCE,
 };
 
-/* What CK_HINT_AUTO is for an image of which the network sees `window`: red for a grey picture with a solid alpha that
+/* What CK_HINT_AUTO is for an image of which `window` counts: red for a grey picture with a solid alpha that
    is not white all over, as painting programs save mattes. An image of one channel has that one, whatever is asked.
    interrupted: called before each row with `state`; not 0 ends the search. May be null. */
 enum ck_hint_channel ck_hint_resolve(const ck_image *image, ck_box window, enum ck_hint_channel wanted,

@@ -76,6 +76,11 @@ int ck_shot_find_space(ck_shot *shot) {
     return CK_OK;
 }
 
+/* What of the frame the plate has. */
+static ck_box photographed(const ck_shot *shot) {
+    return ck_box_intersect(shot->window, shot->pictures[CK_CLIP_SOURCE].image.bounds);
+}
+
 static int is_black_row(const ck_shot *shot, enum ck_clip which, int y) {
     float values[CK_PIECE];
     for (int x = shot->window.x1, end; x < shot->window.x2; x = end) {
@@ -104,8 +109,9 @@ static int find_matte(ck_shot *shot, enum ck_clip which, enum ck_hint_channel wa
         return status;
     if (wanted == CK_HINT_ALPHA && picture->image.channels == 3)
         return ck_fail(CK_REFUSED, "the hint has no alpha; set Hint channel to Red or Luminance.");
-    ck_image_cut(&picture->image, shot->pictures[CK_CLIP_SOURCE].image.bounds);
-    shot->channels[which] = ck_hint_resolve(&picture->image, shot->window, wanted, shot->is_stopped, shot->state);
+    ck_box there = photographed(shot);
+    ck_image_cut(&picture->image, there);
+    shot->channels[which] = ck_hint_resolve(&picture->image, there, wanted, shot->is_stopped, shot->state);
     if (may_be_unwired && is_black(shot, which))
         ck_picture_give(picture);
     else
@@ -214,7 +220,7 @@ static void trim_plane(float *plane, int channels, ck_box window, ck_box there) 
 
 int ck_shot_trim(ck_shot *shot) {
     float *keyed = ck_plane(shot->frame, CK_PLANE_OUT), *hint = ck_plane(shot->frame, CK_PLANE_HINT);
-    ck_box there = ck_box_intersect(shot->window, shot->pictures[CK_CLIP_SOURCE].image.bounds);
+    ck_box there = photographed(shot);
     if (!keyed)
         return ck_fail(CK_MISUSED, "the frame came back without its memory; please report this.");
     trim_plane(keyed, 4, shot->window, there);

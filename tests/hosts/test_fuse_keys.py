@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from fuse_shots import (
     wired,
 )
 from fusionhost import KINDS, UNRULY, Kind, Picture
+from fusionhost.images import Box
 from ofx_shots import LINEAR, OTHER_VALUES, grey, solid
 
 HD = (1920, 1080)
@@ -90,8 +92,33 @@ def test_a_grey_matte_with_a_solid_alpha(alpha: float, kind: Kind, keying: Clien
     assert_keyed(result, keying.key(plate, picture, PARAMS))
 
 
+@pytest.mark.parametrize("hint_window", [None, (7, 5, 161, 91), (8, 5, 161, 91)], ids=["whole", "larger", "smaller"])
+@kinds
+def test_the_channel_follows_from_what_the_plate_covers(hint_window: Box | None, kind: Kind, keying: Client) -> None:
+    """A grey hint or matte with a solid alpha is its color over a cropped plate, too, if it has all of that."""
+    plate, hint = shot(ODD)
+    window, channel = (7, 5, 150, 80), "alpha" if hint_window == (8, 5, 161, 91) else "red"
+    pictures = [grey(hint), grey(hint[::-1])]
+    for picture in pictures:
+        picture[..., 3] = 1
+        picture[0] = 0.5  # beside the plate
+    given = {
+        name: Picture(picture, data_window=hint_window)
+        for name, picture in zip(("AlphaHint", "GarbageMatte"), pictures, strict=True)
+    }
+    with opened(kind) as (_, tool):
+        result = tool.process(given | {"Input": Picture(solid(plate), data_window=window)})
+        assert f"AlphaHint ({channel})" in tool.status
+        assert f"GarbageMatte ({channel})" in tool.status
+    planes = [picture[..., 3 if channel == "alpha" else 0] for picture in pictures]
+    used, outside = (inside(inside(plane, hint_window or window), window) for plane in planes)
+    keyed = keying.key(inside(plate, window), used, PARAMS, Masks(outside=outside))
+    for name, pixels in expected(keyed).items():
+        assert np.array_equal(result.outputs[name], inside(pixels, window)), name
+
+
 @pytest.mark.parametrize("window", [(20, 0, 161, 60), (20, 0, 161, 91)], ids=["part", "columns"])
-def test_an_opaque_hint_with_a_window_is_an_alpha(window: tuple[int, int, int, int], keying: Client) -> None:
+def test_an_opaque_hint_with_a_window_is_an_alpha(window: Box, keying: Client) -> None:
     """A cropped hint is no painting program's: where it has no pixels its alpha is 0 and not 1."""
     plate, hint = shot(ODD)
     picture = grey(hint)
@@ -249,10 +276,10 @@ def test_images_of_other_depths(dtype: type[np.generic], keying: Client) -> None
 
 @kinds
 def test_outside_the_data_window_there_is_nothing(kind: Kind, keying: Client) -> None:
-    """Where the plate has no pixels the key is 0, where a hint has none the hint is 0; neither is touched there."""
+    """Where the plate has no pixels key and hint are 0, where a hint has none the hint is; neither is touched there."""
     plate, hint = shot(ODD)
     window, hint_window = (7, 5, 150, 80), (20, 0, 161, 60)
-    held = {"plate": inside(plate, window), "hint": inside(hint, hint_window)}
+    held = {"plate": inside(plate, window), "hint": inside(inside(hint, hint_window), window)}
     with opened(kind) as (_, tool):
         pictures = {
             "Input": Picture(solid(plate), data_window=window),
@@ -262,6 +289,47 @@ def test_outside_the_data_window_there_is_nothing(kind: Kind, keying: Client) ->
     keyed = keying.key(held["plate"], held["hint"], PARAMS)
     for name, pixels in expected(keyed).items():
         assert np.array_equal(result.outputs[name], inside(pixels, window)), name
+
+
+@pytest.mark.parametrize("channel", ["auto", "luminance"])
+@pytest.mark.parametrize("window", [(7, 5, 150, 80), (0, 20, 161, 60), (30, 0, 31, 91), (200, 0, 300, 91)])
+def test_hint_and_mattes_are_0_beside_the_plate(window: Box, channel: str, keying: Client) -> None:
+    """What they have there does not reach into the plate either, however wide they are spread; the hint is shown so."""
+    plate, hint = shot(ODD)
+    solid_part, garbage = hint[::-1] * np.float32(0.5), hint[:, ::-1] * np.float32(0.5)
+    params = Params(working_space=LINEAR, hint_channel=channel, hint_blur=50, hint_erode=-50, matte_blur=50)
+    pictures = {
+        "Input": Picture(solid(plate), data_window=window),
+        "AlphaHint": Picture(grey(hint)),
+        "SolidMatte": Picture(grey(solid_part)),
+        "GarbageMatte": Picture(garbage),
+    }
+    wide = shown({"hint_channel": channel, "hint_blur": 50, "hint_erode": -50, "matte_blur": 50})
+    with opened(OutputMode="Hint", **wide) as (_, tool):
+        result = tool.process(pictures)
+    masks = Masks(inside(solid_part, window), inside(garbage, window))
+    used = inside(grey(hint), window)
+    keyed = keying.key(inside(plate, window), used, replace(params, output="hint"), masks)
+    assert keyed.hint is not None
+    views = expected(keyed) | {"Output": grey(keyed.hint)}
+    for name, pixels in views.items():
+        assert np.array_equal(result.outputs[name], inside(pixels, window)), name
+
+
+@pytest.mark.usefixtures("keying")
+@pytest.mark.parametrize("mode", ["Hint", "Matte", "Checker"])
+def test_there_is_nothing_to_see_beside_the_plate(mode: str) -> None:
+    """Views show the frame whole: hint and matte as 0, whatever was made of them, and the bare board."""
+    plate, hint = shot(ODD)
+    window = (7, 5, 150, 80)
+    beside = inside(np.ones_like(hint), window) == 0
+    with opened(OutputMode=mode, HintInvert=1) as (_, tool):
+        seen = tool.process({"Input": Picture(solid(plate), data_window=window), "AlphaHint": Picture(hint)})
+        bare = tool.process(wired(plate, hint) | {"GarbageMatte": Picture(np.ones_like(hint))})
+    output, board_alone = seen.outputs["Output"], bare.outputs["Output"]
+    assert output is not None
+    assert board_alone is not None
+    assert np.array_equal(output[beside], board_alone[beside] if mode == "Checker" else output[beside] * 0)
 
 
 @pytest.mark.usefixtures("echo")
@@ -276,13 +344,13 @@ def test_the_plate_is_shown_within_its_window(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("window", [(0, 0, 0, 0), (-20, -10, 400, 300), (200, 0, 300, 91)])
-def test_windows_that_lie_elsewhere(window: tuple[int, int, int, int], keying: Client) -> None:
+def test_windows_that_lie_elsewhere(window: Box, keying: Client) -> None:
     """A window is empty, larger than the frame, or outside it: what counts is what of the frame it holds."""
     plate, hint = shot(ODD)
     with opened() as (_, tool):
         pictures = {"Input": Picture(solid(plate), data_window=window), "AlphaHint": Picture(hint)}
         result = tool.process(pictures)
-    keyed = keying.key(inside(plate, window), hint, PARAMS)
+    keyed = keying.key(inside(plate, window), inside(hint, window), PARAMS)
     for name, pixels in expected(keyed).items():
         assert np.array_equal(result.outputs[name], inside(pixels, window)), name
 

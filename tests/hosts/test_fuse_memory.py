@@ -56,7 +56,7 @@ def test_memory_of_a_part_of_a_frame_is_not_used(layout: str, keying: Client) ->
             whole = pictures[cropped]
             assert whole is not None
             result = tool.process(pictures | {cropped: replace(whole, data_window=window)})
-            used = (inside(plate, window), hint) if cropped == "Input" else (plate, inside(hint, window))
+            used = (inside(plate, window) if cropped == "Input" else plate, inside(hint, window))
             keyed = keying.key(*used, PARAMS)
             for name, pixels in expected(keyed).items():
                 want = inside(pixels, window) if cropped == "Input" else pixels

@@ -124,15 +124,19 @@ def test_hint_and_masks_are_0_beside_the_plate(
 
 
 @pytest.mark.usefixtures("echo")
-@pytest.mark.parametrize("grown", [0, 1])
-def test_the_hint_channel_follows_from_what_the_plate_covers(grown: int, plug_in: Path) -> None:
-    """A grey hint with a solid alpha ends where the plate does: its alpha counts if some of the frame is left empty."""
-    plate, matte = stamped((SIZE[0] - 1 + grown, SIZE[1]), 4, 1)[0], HINT.copy()
-    hint = np.dstack([matte] * 3 + [np.ones_like(matte)])
-    pictures = pictures_of(plate) | {"AlphaHint": Picture(hint)}
+@pytest.mark.parametrize("missing", [0, 1], ids=["whole", "part"])
+@pytest.mark.parametrize(("size", "at"), [(SIZE, (0, 0)), *SMALLER])
+def test_the_hint_channel_follows_from_what_the_plate_covers(
+    size: Size, at: Corner, missing: int, plug_in: Path
+) -> None:
+    """A grey hint with a solid alpha is its color over any plate; its alpha counts if it does not cover the plate."""
+    pictures, hint = pictures_of(stamped(size, 4, 1)[0], at), np.dstack([HINT] * 3 + [np.ones_like(HINT)])
+    box, left = pictures["Source"].box, max(at[0], 0) + missing
+    hint[~cut(np.ones_like(HINT), box).astype(bool)] = 0.5
+    pictures["AlphaHint"] = Picture(hint[:, left:], (left, 0))
     with echoing(plug_in, hint_channel="auto") as effect:
-        result = effect.render(pictures, extent=SIZE)
-    expected = matte if grown else np.ones_like(matte)[:, :-1]
+        result = effect.render(pictures, extent=SIZE, bounds=WINDOW)
+    expected = cut(cut(hint[..., 3 if missing else 0], (left, 0, *SIZE)), box)
     assert result.status == 0, result.messages
     assert np.array_equal(result.pixels[..., 3], expected)
 

@@ -192,7 +192,7 @@ local function fill(shot)
         local image = shot.images[matte.name]
         if image then
             local masks = plane_of(shot, CK.CK_PLANE_MASK)
-            local taken = pixels.take_matte(host, ffi, host.to_float(image), "auto", masks, 2, matte.offset)
+            local taken = pixels.take_matte(host, ffi, host.to_float(image), plate, "auto", masks, 2, matte.offset)
             shot.channels[matte.name] = taken
         end
     end
@@ -252,7 +252,10 @@ end
 local function show(shot)
     local host, ffi, view = shot.host, session.ffi, shot.values.output
     local out, hint = plane_of(shot, CK.CK_PLANE_OUT), view == "hint" and plane_of(shot, CK.CK_PLANE_HINT) or nil
-    pixels.trim(host, ffi, shot.plate, out)
+    pixels.trim(host, ffi, shot.plate, out, 4)
+    if hint then
+        pixels.trim(host, ffi, shot.plate, hint, 1)
+    end
     local shown, foreground, matte = pixels.show(host, ffi, shot.float_plate, view, out, hint, is_linear(shot.values))
     host.set_progress(1)
     return { output = shown, foreground = foreground, matte = matte }

@@ -34,21 +34,32 @@ local function address_of(ffi, pointer)
     return tonumber(ffi.cast("uintptr_t", pointer))
 end
 
--- Return the window of an image, cut to its frame: left, bottom, right and top in pixels, right and top exclusive.
-local function window_of(image)
-    local window = image.DataWindow
-    local left, bottom = math.max(window.left, 0), math.max(window.bottom, 0)
-    local right, top = math.min(window.right, image.Width), math.min(window.top, image.Height)
+-- Return what two windows have in common: left, bottom, right and top in pixels, right and top exclusive; or all 0.
+local function common(one, other)
+    local left, bottom = math.max(one.left, other.left), math.max(one.bottom, other.bottom)
+    local right, top = math.min(one.right, other.right), math.min(one.top, other.top)
     if left >= right or bottom >= top then
-        return 0, 0, 0, 0
+        return { left = 0, bottom = 0, right = 0, top = 0 }
     end
-    return left, bottom, right, top
+    return { left = left, bottom = bottom, right = right, top = top }
+end
+
+local function is_same(one, other)
+    return one.left == other.left and one.bottom == other.bottom and one.right == other.right and one.top == other.top
+end
+
+local function frame_of(image)
+    return { left = 0, bottom = 0, right = image.Width, top = image.Height }
+end
+
+-- Return the window of an image, cut to its frame.
+local function window_of(image)
+    return common(image.DataWindow, frame_of(image))
 end
 
 -- Whether some of an image's frame lies outside its window, where it has no pixels.
 local function is_partial(image)
-    local left, bottom, right, top = window_of(image)
-    return left > 0 or bottom > 0 or right < image.Width or top < image.Height
+    return not is_same(window_of(image), frame_of(image))
 end
 
 -- Do those of rows first to last that are not done in this state, as a worker does: in an environment of their own.
@@ -157,11 +168,10 @@ local function clear(ffi, from, count, step, channels)
     end
 end
 
--- Clear channels of a plane where the image has no pixels: outside its window. Throws STOPPED.
-local function clear_outside(host, ffi, image, plane, step, offset, channels)
-    local left, bottom, right, top = window_of(image)
+-- Clear channels of a plane outside a window of the image's frame. Throws STOPPED.
+local function clear_outside(host, ffi, image, window, plane, step, offset, channels)
     local width, height = image.Width, image.Height
-    if not is_partial(image) then
+    if is_same(window, frame_of(image)) then
         return
     end
     for y = 0, height - 1 do
@@ -169,29 +179,26 @@ local function clear_outside(host, ffi, image, plane, step, offset, channels)
             check_wanted(host)
         end
         local row = plane + (height - 1 - y) * step * width + offset
-        local is_there = y >= bottom and y < top
-        clear(ffi, row, is_there and left or width, step, channels)
+        local is_there = y >= window.bottom and y < window.top
+        clear(ffi, row, is_there and window.left or width, step, channels)
         if is_there then
-            clear(ffi, row + step * right, width - right, step, channels)
+            clear(ffi, row + step * window.right, width - window.right, step, channels)
         end
     end
 end
 
-local function take(host, ffi, images, plane, step, offset, row, given)
-    local left, bottom, right, top = window_of(images[1])
-    given.left, given.count = left, right - left
+-- window: what is taken; all images have it.
+local function take(host, ffi, images, window, plane, step, offset, row, given)
+    given.left, given.count = window.left, window.right - window.left
     local pass = new_pass(host, ffi, images, plane, step, offset, row, given)
-    run(pass, bottom, top)
+    run(pass, window.bottom, window.top)
     return pass
 end
 
--- Whether a matte was saved as a grey picture with a solid alpha, by the marks of `take_alpha`.
-local function is_opaque_matte(image, marks)
+-- Whether a matte was saved as a grey picture with a solid alpha, by the marks of `take_alpha` for a window.
+local function is_opaque_matte(window, marks)
     local is_varied = false
-    if is_partial(image) then
-        return false
-    end
-    for y = 0, image.Height - 1 do
+    for y = window.bottom, window.top - 1 do
         if marks[y] % 4 < 2 then
             return false
         end
@@ -200,57 +207,63 @@ local function is_opaque_matte(image, marks)
     return is_varied
 end
 
--- Copy the matte that an image holds to one channel of a plane; 0 where the image has no pixels.
+-- Copy the matte that an image holds to one channel of a plane; 0 where the image has no pixels, and beside the plate:
+-- what others have there is neither hint nor matte.
 -- step: channels of the plane. offset: the one that is written.
 -- channel: as the parameter hint_channel; an image of one channel has no other.
 -- Returns the channel that was taken.
-function pixels.take_matte(host, ffi, image, channel, plane, step, offset)
-    clear_outside(host, ffi, image, plane, step, offset, 1)
+function pixels.take_matte(host, ffi, image, plate, channel, plane, step, offset)
+    local photographed = window_of(plate)
+    local window = common(window_of(image), photographed)
+    clear_outside(host, ffi, image, window, plane, step, offset, 1)
     if image.Depth <= ONE_CHANNEL then
         channel = "alpha"
     end
     if channel == "luminance" then
-        take(host, ffi, { image }, plane, step, offset, rows.take_luminance, {})
+        take(host, ffi, { image }, window, plane, step, offset, rows.take_luminance, {})
         return channel
     end
     if channel == "auto" then
-        local pass = take(host, ffi, { image }, plane, step, offset, rows.take_alpha, {})
-        if not is_opaque_matte(image, pass.marks) then
+        local pass = take(host, ffi, { image }, window, plane, step, offset, rows.take_alpha, {})
+        if not (is_same(window, photographed) and is_opaque_matte(window, pass.marks)) then
             return "alpha"
         end
         channel = "red"
     end
-    take(host, ffi, { image }, plane, step, offset, rows.take_channel, { channel = CHANNELS[channel] })
+    take(host, ffi, { image }, window, plane, step, offset, rows.take_channel, { channel = CHANNELS[channel] })
     return channel
 end
 
 -- Copy an RGBA float32 image to a plane of four channels; 0 where the image has no pixels.
 function pixels.take_plate(host, ffi, image, plane)
-    clear_outside(host, ffi, image, plane, 4, 0, 4)
-    take(host, ffi, { image }, plane, 4, 0, rows.take, {})
+    local window = window_of(image)
+    clear_outside(host, ffi, image, window, plane, 4, 0, 4)
+    take(host, ffi, { image }, window, plane, 4, 0, rows.take, {})
 end
 
 -- The same, with the matte of a second image in alpha; the two are read at once where that can be.
 -- channel: as for `take_matte`. Returns the channel that was taken.
 function pixels.take_plate_with_hint(host, ffi, image, hint, channel, plane)
-    local is_together = channel ~= "luminance" and not is_partial(image) and not is_partial(hint)
+    local window = window_of(image)
+    local is_together = channel ~= "luminance" and is_same(common(window_of(hint), window), window)
     if not is_together then
         pixels.take_plate(host, ffi, image, plane)
-        return pixels.take_matte(host, ffi, hint, channel, plane, 4, 3)
+        return pixels.take_matte(host, ffi, hint, image, channel, plane, 4, 3)
     end
+    clear_outside(host, ffi, image, window, plane, 4, 0, 4)
     if hint.Depth <= ONE_CHANNEL then
         channel = "alpha"
     end
     if channel ~= "auto" then
         local given = { channel = CHANNELS[channel] }
-        take(host, ffi, { image, hint }, plane, 4, 0, rows.take_with_channel, given)
+        take(host, ffi, { image, hint }, window, plane, 4, 0, rows.take_with_channel, given)
         return channel
     end
-    local pass = take(host, ffi, { image, hint }, plane, 4, 0, rows.take_with_alpha, {})
-    if not is_opaque_matte(hint, pass.marks) then
+    local pass = take(host, ffi, { image, hint }, window, plane, 4, 0, rows.take_with_alpha, {})
+    if not is_opaque_matte(window, pass.marks) then
         return "alpha"
     end
-    return pixels.take_matte(host, ffi, hint, "red", plane, 4, 3)
+    return pixels.take_matte(host, ffi, hint, image, "red", plane, 4, 3)
 end
 
 local function give(host, ffi, images, plane, step, offset, row, given)
@@ -392,8 +405,8 @@ function pixels.show(host, ffi, plate, view, out, hint, is_linear)
     elseif view == "matte" then
         give(host, ffi, { shown }, out, 4, 3, rows.give_channel)
     elseif view == "plate" then
-        local left, bottom, right, top = window_of(plate)
-        local window = { left = left, count = right - left, bottom = bottom, top = top }
+        local window = window_of(plate)
+        window.count = window.right - window.left
         give(host, ffi, { shown, plate }, out, 4, 0, rows.give_plate, window)
     elseif view == "hint" then
         give(host, ffi, { shown }, hint, 1, 0, rows.give_channel)
@@ -405,9 +418,10 @@ function pixels.show(host, ffi, plate, view, out, hint, is_linear)
     return shown, foreground, matte
 end
 
--- Clear the out plane where the plate has no pixels: what the network made of them is nobody's.
-function pixels.trim(host, ffi, plate, out)
-    clear_outside(host, ffi, plate, out, 4, 0, 4)
+-- Clear a plane of the result beside the plate: what was made of the black there is nobody's.
+-- step: channels of the plane.
+function pixels.trim(host, ffi, plate, plane, step)
+    clear_outside(host, ffi, plate, window_of(plate), plane, step, 0, step)
 end
 
 return pixels
