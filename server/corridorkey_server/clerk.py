@@ -17,40 +17,50 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from corridorkey_models.errors import Cancelled, CorridorKeyError, InputError
+from corridorkey_models.errors import Cancelled, InputError
 from corridorkey_models.keyed import Keyed, Masks, Pixels
 from corridorkey_models.params import Params
 from corridorkey_models.watch import Watch
 
 from . import keyed_file, system
-from .client import Client
-from .errands import Failed, Stage, Stop, Stopped
+from .client import Client, ModelReplacedError
+from .errands import Stop, Stopped
 from .exchange_file import read_exchange
 from .file_errands import FILE_ERRANDS, Declare, Declared, File, Written
 from .footage.publish import sweep
 from .loaded import Loaded, lay_over
 from .rendezvous import Rendezvous
+from .reports import attempt, watcher
 from .roots import Roots
 from .system import Channel
 from .wire import Malformed, Message, decode, shorten
-from .work import failure_code
 
 log = logging.getLogger("ckey.clerk")
 
 _AHEAD = 2  # frames that are read while another is keyed
 _WRITING = 2  # frames that are written meanwhile
-_TELL_EVERY = 0.05  # seconds between two reports on the same stage
+_TELL_EVERY = 0.5  # seconds between two reports on the same stage
 
-T = TypeVar("T")
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """An errand, and the roots that its session had declared when it came."""
+
+    errand: File
+    roots: Roots
+
+    def drop_source(self) -> None:
+        """Remove the exchange file; one that is not in a root is none of ours."""
+        with suppress(InputError, OSError):
+            self.roots.source(self.errand.source, self.errand.target).unlink()
 
 
 @dataclass(frozen=True)
-class _Read:
+class _Exported:
     """A frame whose exchange file was read, and the seconds that took."""
 
     params: Params
@@ -66,39 +76,43 @@ class Clerk:
         """Take errands from `link`, and have frames keyed by the daemon at `place` as client `name`."""
         self._link, self._place, self._name = link, place, name
         self._roots = Roots()
-        self._errands: SimpleQueue[File | None] = SimpleQueue()
+        self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
+        self._waiting: dict[int, _Task] = {}
+        self._active: set[int] = set()
         self._stopped: set[int] = set()
         self._closing = threading.Event()
-        self._sending = threading.Lock()
+        self._sending, self._taking = threading.Lock(), threading.Lock()
         self._client: Client | None = None
         self._model: tuple[str, str, str] = ("", "", "")
         self._swept: set[Path] = set()
 
     def serve(self) -> None:
-        """Serve; frames that are written by the end are whole, and no exchange file is left."""
+        """Serve; frames that are written by the end are whole, and no exchange file that was announced is left."""
         threading.Thread(target=self._listen, name="listener", daemon=True).start()
-        ahead: deque[tuple[File, Future[_Read]]] = deque()
+        ahead: deque[tuple[_Task, Future[_Exported]]] = deque()
         with ThreadPoolExecutor(_AHEAD) as reading, ThreadPoolExecutor(_WRITING) as writing:
             room = threading.Semaphore(_WRITING + 1)
             while self._fill(ahead, reading):
-                errand, future = ahead.popleft()
+                task, exported = ahead.popleft()
+                if not self._begin(task.errand.job):
+                    continue
                 room.acquire()
-                write = self._attempt(errand, partial(self._key, errand, future))
-                writing.submit(self._finish, errand, write, room)
+                write = attempt(task.errand.job, partial(self._key, task.errand, exported))
+                writing.submit(self._finish, task.errand, write, room)
         if self._client is not None:
             self._client.close()
 
-    def _fill(self, ahead: "deque[tuple[File, Future[_Read]]]", reading: ThreadPoolExecutor) -> bool:
+    def _fill(self, ahead: "deque[tuple[_Task, Future[_Exported]]]", reading: ThreadPoolExecutor) -> bool:
         """Begin to read what has come, waiting if there is nothing; return whether there is something to key."""
         while len(ahead) <= _AHEAD:
             try:
-                errand = self._errands.get(block=not ahead)
+                task = self._tasks.get(block=not ahead)
             except Empty:
                 break
-            if errand is None:
-                self._errands.put(None)
+            if task is None:
+                self._tasks.put(None)
                 break
-            ahead.append((errand, reading.submit(self._read, errand)))
+            ahead.append((task, reading.submit(self._read, task)))
         return bool(ahead)
 
     def _listen(self) -> None:
@@ -109,124 +123,123 @@ class Clerk:
             log.exception("the link")
         finally:
             self._closing.set()
-            self._errands.put(None)
+            self._tasks.put(None)
 
     def _take(self, errand: Message) -> None:
         match errand:
             case Declare():
-                self._report(self._declare(errand))
+                self._report(attempt(errand.job, partial(self._declare, errand)))
             case Stop(job=job):
-                self._stopped.add(job)
+                self._stop(job)
             case File():
-                self._errands.put(errand)
+                task = _Task(errand, self._roots)
+                self._waiting[errand.job] = task
+                self._tasks.put(task)
 
     def _declare(self, errand: Declare) -> Message:
-        try:
-            self._roots = Roots(errand.folders)
-        except InputError as error:
-            return Failed(job=errand.job, code="input", sentence=str(error))
+        self._roots = Roots(errand.folders)
         return Declared(job=errand.job)
+
+    def _stop(self, job: int) -> None:
+        """Answer for a file that still waits; one that is being keyed or written stops by itself."""
+        with self._taking:
+            task = self._waiting.pop(job, None)
+            self._stopped |= {job} & self._active
+        if task is not None:
+            task.drop_source()
+            self._report(Stopped(job=job))
+
+    def _begin(self, job: int) -> bool:
+        """Return whether a file still waits to be keyed, which begins now."""
+        with self._taking:
+            if self._waiting.pop(job, None) is None:
+                return False
+            self._active.add(job)
+        return True
+
+    def _end(self, job: int) -> None:
+        with self._taking:
+            self._active.discard(job)
+            self._stopped.discard(job)
 
     def _report(self, report: Message) -> None:
         # Where nobody hears a report any more, the listener ends everything.
         with suppress(ConnectionError), self._sending:
             self._link.send(report.encode())
 
-    def _check(self, errand: File) -> None:
-        if self._closing.is_set() or errand.job in self._stopped:
+    def _check(self, job: int) -> None:
+        with self._taking:
+            is_wanted = job in self._waiting or (job in self._active and job not in self._stopped)
+        if self._closing.is_set() or not is_wanted:
             raise Cancelled("stopped.")
 
-    def _read(self, errand: File) -> _Read:
+    def _read(self, task: _Task) -> _Exported:
         """Read an exchange file and remove it, whatever comes of it."""
-        began = time.monotonic()
-        roots = self._roots
-        source = roots.source(errand.source)
+        began, errand = time.monotonic(), task.errand
+        source = task.roots.source(errand.source, errand.target)
         try:
-            self._check(errand)
+            self._check(errand.job)
             params = Params.parse(errand.params)
             keyed_file.file_space(params)
-            target = roots.target(errand.target)
+            target = task.roots.target(errand.target)
             content = lay_over(*read_exchange(source), params)
         finally:
-            source.unlink(missing_ok=True)
-        return _Read(params, target, content, time.monotonic() - began)
+            task.drop_source()
+        return _Exported(params, target, content, time.monotonic() - began)
 
-    def _key(self, errand: File, reading: "Future[_Read]") -> Callable[[], Message]:
+    def _key(self, errand: File, exported: "Future[_Exported]") -> Callable[[], Message]:
         """Key a frame, and return what writes its file."""
-        read, watch = reading.result(), self._watcher(errand)
+        frame = exported.result()
+        watch = watcher(errand.job, lambda: self._check(errand.job), self._report, _TELL_EVERY)
         watch("queue", 0.0)
-        identity = self._open(errand.model, read.params.screen, watch)
-        wanted = {
+        try:
+            return self._key_with(self._open(errand.model, frame.params.screen, watch), errand, frame, watch)
+        except ModelReplacedError:
+            self._model = ("", "", "")
+            return self._key_with(self._open(errand.model, frame.params.screen, watch), errand, frame, watch)
+
+    def _key_with(self, identity: str, errand: File, frame: _Exported, watch: Watch) -> Callable[[], Message]:
+        facts = {
             "model": identity,
-            "hash": keyed_file.digest(read.content, read.params, identity, errand.depth == "half"),
+            "hash": keyed_file.digest(frame.content, frame.params, identity, errand.depth == "half"),
             "upstream": errand.upstream,
         }
-        if keyed_file.is_keyed(read.target, wanted):
+        if keyed_file.is_keyed(frame.target, facts):
             return lambda: Written(job=errand.job, skipped=True, empty=False, identity=identity)
         assert self._client is not None
         keyer = _OneFrame(self._client, identity, errand)
-        keyed = keyed_file.key_for_file(read.content, keyer, read.params, watch)
-        return lambda: self._write(errand, read, keyed, wanted)
+        keyed = keyed_file.key_for_file(frame.content, keyer, frame.params, watch)
+        return lambda: self._write(errand, frame, keyed, facts)
 
     def _open(self, model: str, screen: str, watch: Watch) -> str:
         """Return the identity of a model that is loaded by then."""
         if self._client is None:
-            self._client = Client(self._name, self._place)
+            # The session is this daemon's: another one in its place knows nothing of it.
+            self._client = Client(self._name, self._place, patience=0.0)
         if self._model[:2] != (model, screen):
             self._model = (model, screen, self._client.configure(model, screen=screen, watch=watch).identity)
         return self._model[2]
 
-    def _write(self, errand: File, read: _Read, keyed: Keyed, facts: dict[str, str]) -> Message:
-        self._check(errand)
-        self._sweep(read.target.parent)
+    def _write(self, errand: File, frame: _Exported, keyed: Keyed, facts: dict[str, str]) -> Message:
+        self._check(errand.job)
+        if frame.target.parent not in self._swept:
+            self._swept.add(frame.target.parent)
+            sweep(frame.target.parent)
         began = time.monotonic()
-        keyed_file.write_keyed(read.target, read.content, keyed, read.params, errand.depth == "half", facts)
-        timings = keyed.timings | {"read": read.seconds, "write": time.monotonic() - began}
+        keyed_file.write_keyed(frame.target, frame.content, keyed, frame.params, errand.depth == "half", facts)
+        seconds = {"read": frame.seconds, "write": time.monotonic() - began}
+        timings = keyed.timings | {name: keyed.timings.get(name, 0.0) + more for name, more in seconds.items()}
         notes = tuple(shorten(note, 1024) for note in keyed.notes[:16])
         return Written(
             job=errand.job, skipped=False, empty=keyed.empty, identity=facts["model"], notes=notes, timings=timings
         )
 
-    def _sweep(self, folder: Path) -> None:
-        if folder not in self._swept:
-            self._swept.add(folder)
-            sweep(folder)
-
     def _finish(self, errand: File, write: "Callable[[], Message] | Message", room: threading.Semaphore) -> None:
         """Write a frame, if it came so far, and report how its errand ended."""
-        try:
-            self._report(write if isinstance(write, Message) else self._attempt(errand, write))
-        finally:
-            self._stopped.discard(errand.job)
-            room.release()
-
-    def _attempt(self, errand: File, do: Callable[[], T]) -> T | Message:
-        """Return what `do` returns, or the report of why it could not."""
-        try:
-            return do()
-        except Cancelled:
-            return Stopped(job=errand.job)
-        except CorridorKeyError as error:
-            return Failed(job=errand.job, code=failure_code(error), sentence=shorten(str(error), 2048))
-        # The clerk's border: whatever went wrong with one frame, the next one is keyed.
-        except Exception as error:
-            log.exception("frame %d of %s", errand.frame, errand.node)
-            sentence = f"keying failed with {type(error).__name__}; see the daemon's log, and report this frame."
-            return Failed(job=errand.job, code="internal", sentence=sentence)
-
-    def _watcher(self, errand: File) -> Watch:
-        """Return what stops the errand when it should, and reports its stages, but not each of their steps."""
-        told: tuple[str, float] = ("", 0.0)
-
-        def watch(stage: str, fraction: float) -> None:
-            nonlocal told
-            self._check(errand)
-            now = time.monotonic()
-            if stage != told[0] or now - told[1] > _TELL_EVERY:
-                told = stage, now
-                self._report(Stage(job=errand.job, stage=stage, fraction=fraction))
-
-        return watch
+        report = write if isinstance(write, Message) else attempt(errand.job, write)
+        self._end(errand.job)
+        room.release()
+        self._report(report)
 
 
 class _OneFrame:

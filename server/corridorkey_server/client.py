@@ -22,7 +22,7 @@ from typing import Any, Self, TypedDict, TypeVar, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from corridorkey_models.errors import ResourceError
+from corridorkey_models.errors import Cancelled, ResourceError
 from corridorkey_models.keyed import Keyed, Masks, Pixels, check_frame, check_image
 from corridorkey_models.params import Params
 from corridorkey_models.watch import Watch
@@ -90,26 +90,37 @@ class Asked(TypedDict, total=False):
     model: str
 
 
+class ModelReplacedError(ResourceError):
+    """A result is of another model than the one that was asked for."""
+
+
 _clients: "weakref.WeakSet[Client]" = weakref.WeakSet()
 
 
 class Client:
     """One session with the daemon of this user."""
 
-    def __init__(self, name: str = "", place: Rendezvous | None = None, starting: Waiting | None = None) -> None:
+    def __init__(
+        self,
+        name: str = "",
+        place: Rendezvous | None = None,
+        starting: Waiting | None = None,
+        patience: float = RECONNECT,
+    ) -> None:
         """Connect.
 
         Args:
             name: shown by `ckey ps`; the program's own name if empty.
             place: where the daemon is; this user's if None.
             starting: start the daemon if none runs, and call this with the seconds waited for it.
+            patience: seconds within which a daemon that ended has to be back; 0: never connect again.
 
         Raises:
             NoDaemon: none runs and none is to be started.
             ResourceError: it cannot be started, or does not answer.
         """
         self._name = name or Path(sys.argv[0] or "python").name
-        self._place, self._starting = place or here(), starting
+        self._place, self._starting, self._patience = place or here(), starting, patience
         self._mappings: dict[int, mmap] = {}
         self._held: list[ClientSlot] = []
         self._tickets: dict[int, Ticket] = {}
@@ -161,7 +172,7 @@ class Client:
             result = self.wait(self.submit(slot, params, wired, **asked), asked.get("timeout", FRAME), watch)
             assert isinstance(result, Result)
             if asked.get("model", result.model) != result.model:
-                raise ResourceError("the daemon's model was replaced meanwhile; run the same command again.")
+                raise ModelReplacedError("the daemon's model was replaced meanwhile; run the same command again.")
             return take_out(slot, result, wired.notes, out)
 
     def detect_screen(self, plate: NDArray[np.floating], space: str) -> str | None:
@@ -198,12 +209,25 @@ class Client:
 
     def _configure(self, watch: Watch | None) -> Configured:
         assert self._configured is not None
+        stage, fraction = "queue", 0.0
 
         def tell(progress: Progress) -> None:
-            if watch is not None:
-                watch(progress.stage, progress.fraction)
+            nonlocal stage, fraction
+            stage, fraction = progress.stage, progress.fraction
+            waiting()
 
-        return self._link.request(replace(self._configured, id=self._link.next_id()), Configured, FRAME, tell)
+        def waiting() -> None:
+            if watch is not None:
+                watch(stage, fraction)
+
+        number = self._link.next_id()
+        try:
+            reply = self._link.ask(replace(self._configured, id=number), (Configured,), FRAME, tell, waiting)
+        except Cancelled:
+            self._stop(number)
+            raise
+        assert isinstance(reply, Configured)
+        return reply
 
     def status(self) -> dict[str, Any]:
         """Return how the daemon is."""
@@ -282,9 +306,12 @@ class Client:
     def cancel(self, ticket: Ticket) -> None:
         """Stop a frame: at once where it waits, at the next block where it runs; the ticket tells when it has."""
         if not ticket.is_done and ticket.id in self._tickets:
-            # If the daemon is gone the frame is, too; whoever waits for anything else finds out.
-            with suppress(DaemonLost):
-                self._link.send(Cancel(id=self._link.next_id(), target=ticket.id))
+            self._stop(ticket.id)
+
+    def _stop(self, number: int) -> None:
+        # If the daemon is gone the request is, too; whoever waits for anything else finds out.
+        with suppress(DaemonLost):
+            self._link.send(Cancel(id=self._link.next_id(), target=number))
 
     def _send(self, slot: ClientSlot, request: RequestMaker) -> Ticket:
         self._check_process()
@@ -370,7 +397,7 @@ class Client:
     def _again(self, work: Callable[[], T]) -> T:
         """Do `work`, again on a new connection if the daemon was lost."""
         self._check_process()
-        until = time.monotonic() + RECONNECT
+        until = time.monotonic() + self._patience
         while True:
             try:
                 return work()
@@ -381,7 +408,9 @@ class Client:
 
     def _reconnect(self) -> None:
         """Connect to the daemon that came back, and hand over again what the one before did not answer."""
-        until = time.monotonic() + RECONNECT
+        until = time.monotonic() + self._patience
+        if not self._patience:
+            raise DaemonLost("the daemon has ended; start it with `ckey start`.")
         while True:
             self._link.close()
             self._mappings.clear()
@@ -393,7 +422,7 @@ class Client:
             except (NoDaemon, DaemonLost) as error:
                 if time.monotonic() > until:
                     raise DaemonLost(
-                        f"the daemon ended and was not back within {RECONNECT:.0f} s; start it with `ckey start`."
+                        f"the daemon ended and was not back within {self._patience:.0f} s; start it with `ckey start`."
                     ) from error
             except BaseException:
                 # What waits is known to that daemon in part: whoever goes on begins with it anew.

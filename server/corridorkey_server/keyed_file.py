@@ -65,6 +65,7 @@ def digest(loaded: Loaded, params: Params, identity: str, half: bool) -> str:
         "settings": settings_text(params),
         "half": half,
         "windows": [asdict(loaded.plate.data_window), asdict(loaded.plate.display_window)],
+        "aspect": loaded.plate.pixel_aspect,
         "pixels": {name: None if plane is None else _hash(plane) for name, plane in _planes(loaded, params).items()},
     }
     return xxhash.xxh3_128_hexdigest(json.dumps(facts, sort_keys=True).encode())
@@ -122,11 +123,12 @@ def write_keyed(
         "settings": text,
         "working_space": space,
     }
+    # A plate that was keyed itself says so of itself, which does not hold for what is made from it.
+    foreign = {name: value for name, value in loaded.plate.metadata.items() if not name.startswith(PREFIX)}
+    like = replace(loaded.plate, metadata=foreign)
     metadata = {f"{PREFIX}{name}": value for name, value in (own | dict(facts)).items()}
     options = ExrOptions(COMPRESSION, half)
-    write_exr(
-        path, pixels, _CHANNELS, like=loaded.plate, options=options, metadata=metadata, interop_id=INTEROP_IDS[space]
-    )
+    write_exr(path, pixels, _CHANNELS, like=like, options=options, metadata=metadata, interop_id=INTEROP_IDS[space])
 
 
 @dataclass(frozen=True)

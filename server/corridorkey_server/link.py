@@ -27,6 +27,7 @@ ANSWER = 5.0
 
 _ENDED = "the daemon has ended; start it with `ckey start` and try again."
 _SILENT = "the daemon does not answer; see its log, or run `ckey stop --now` and start it again."
+_LOOK_EVERY = 0.05  # seconds between two looks at whether an answer is still wanted
 _LONGEST = 3600.0  # seconds that are waited in one go: the system counts milliseconds in 31 bits
 
 R = TypeVar("R", bound=Message)
@@ -132,11 +133,13 @@ class Link:
         answers: tuple[type[Message], ...],
         timeout: float = ANSWER,
         tell: Callable[[Progress], None] | None = None,
+        waiting: Callable[[], object] | None = None,
     ) -> Message:
         """Send, and return the answer; messages that answer something else go to `other`.
 
         Args:
             timeout: seconds; a progress message starts it anew.
+            waiting: called again and again meanwhile; what it raises ends the waiting.
 
         Raises:
             CorridorKeyError: what the daemon says instead of the answer, or that it does not answer.
@@ -145,7 +148,7 @@ class Link:
         number = number_of(message)
         until = time.monotonic() + timeout
         while True:
-            reply = self._next(number, until)
+            reply = self._next(number, until, waiting)
             if isinstance(reply, Progress):
                 until = time.monotonic() + timeout
                 if tell is not None:
@@ -159,7 +162,7 @@ class Link:
         """Return how the daemon is, as `Service` tells it."""
         return self.request(Status(id=self.next_id()), State).facts
 
-    def _next(self, number: int, until: float) -> Message:
+    def _next(self, number: int, until: float, waiting: Callable[[], object] | None) -> Message:
         """Return the next message that answers request `number`."""
         while True:
             while self._inbox:
@@ -167,8 +170,11 @@ class Link:
                 if number_of(reply) == number:
                     return reply
                 self.other(reply)
+            if waiting is not None:
+                waiting()
             left = until - time.monotonic()
-            if not self._receive(max(0.0, left)) and left <= 0:
+            slice_ = left if waiting is None else min(left, _LOOK_EVERY)
+            if not self._receive(max(0.0, slice_)) and left <= 0:
                 raise ResourceError("the daemon did not answer in time; see `ckey ps`, or its log.")
 
     def pump(self, timeout: float) -> None:

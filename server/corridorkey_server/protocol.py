@@ -47,8 +47,8 @@ SLOTS = 3
 SIDE_LIMIT = 32768
 """Largest width or height of a frame, in pixels."""
 
-ROOTS = 16
-"""Most roots of a session."""
+ROOTS = 8
+"""Most roots of a session: with room to spare they fit into one message."""
 
 PATH_LIMIT = 4096
 """Most bytes of a path."""
@@ -281,15 +281,15 @@ class Roots(Message):
 @register(REQUESTS)
 @dataclass(frozen=True, kw_only=True)
 class KeyFile(Message):
-    """Keys a frame from file to file, for hosts whose pixels can only be had as files; waits its turn as a KEY does."""
+    """Keys a frame from file to file, for hosts whose pixels can only be had as files; those of a session in order."""
 
     OP: ClassVar[str] = "key_file"
     id: int = _id("Number of the frame's request. Sent again it is not keyed twice.")
     source: str = text(PATH_LIMIT, "Exchange file, in a root. It is removed when it is read, or when the request ends.")
     target: str = text(PATH_LIMIT, "Keyed file, in a root: whole when FILED comes, else as it was.")
     params: dict[str, bool | float | str] = values("Parameters that differ from their defaults.")
-    priority: str = choice(PRIORITIES, "How urgent it is.", "batch")
-    node: str = text(128, "Node that asks, for status and logs.", "")
+    priority: str = choice(PRIORITIES, "How urgent it is beside frames of other sessions.", "batch")
+    node: str = text(128, "Node that asks, for logs.", "")
     frame: int = integer(-(2**31), 2**31 - 1, "Frame number, for status and logs.", 0)
     depth: str = choice(("half", "float"), "How the keyed file stores pixels.", "half")
     upstream: str = text(64, "What names all that feeds the node; written into the keyed file.", "")

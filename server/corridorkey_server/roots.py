@@ -26,13 +26,15 @@ class Roots:
         """
         self._folders = [_folder(Path(folder)) for folder in folders]
 
-    def source(self, text: str) -> Path:
-        """Return the path of a file that is there, is the user's own, no link, and in a root.
+    def source(self, text: str, target: str) -> Path:
+        """Return the path of an exchange file that is there, is the user's own, no link, and in a root.
 
         Raises:
-            InputError: it is not.
+            InputError: it is not, or it lies beside its target, where keyed files are that nobody shall remove.
         """
         path = self._inside(Path(text))
+        if path.parent == Path(os.path.realpath(Path(target).parent)):
+            raise InputError(f"{path} lies where keyed files go; export to another folder.")
         status = _look(path)
         if status is None or not stat.S_ISREG(status.st_mode) or not _is_own(status):
             raise InputError(f"{path} is no file of yours; export the frame again.")

@@ -17,14 +17,13 @@ from typing import Protocol
 from numpy import floating
 from numpy.typing import NDArray
 
-from corridorkey_models.errors import Cancelled, CheckpointError, CorridorKeyError, InputError
+from corridorkey_models.errors import Cancelled, CorridorKeyError
 from corridorkey_models.keyed import FrameKeyer, Keyed, Masks
 from corridorkey_models.params import Params
 from corridorkey_models.watch import Watch
 
 from .errands import (
     ERRANDS,
-    Failed,
     Finished,
     Load,
     Loaded,
@@ -34,13 +33,12 @@ from .errands import (
     Ready,
     Run,
     Seen,
-    Stage,
     Stop,
-    Stopped,
     Unmap,
 )
 from .frames import Frame, view
 from .layout import Layout
+from .reports import attempt, watcher
 from .system import Channel, Region
 from .wire import Malformed, Message, decode, shorten
 
@@ -123,16 +121,7 @@ class Worker:
     def _run(self, errand: Message) -> Message:
         assert isinstance(errand, Load | Run | Look)
         try:
-            return self._do(errand)
-        except Cancelled:
-            return Stopped(job=errand.job)
-        except CorridorKeyError as error:
-            return Failed(job=errand.job, code=failure_code(error), sentence=shorten(str(error), 2048))
-        # The worker's border: whatever went wrong with one frame, the next one is keyed.
-        except Exception as error:
-            log.exception("errand %d", errand.job)
-            sentence = f"keying failed with {type(error).__name__}; see the daemon's log, and report this frame."
-            return Failed(job=errand.job, code="internal", sentence=sentence)
+            return attempt(errand.job, lambda: self._do(errand))
         finally:
             self._stopped.discard(errand.job)
 
@@ -165,19 +154,11 @@ class Worker:
         return view(self._slots[slot], layout)
 
     def _watcher(self, job: int) -> Watch:
-        """Return what stops the errand when it should, and reports its stages, but not each of their hundred steps."""
-        told: tuple[str, float] = ("", 0.0)
-
-        def watch(stage: str, fraction: float) -> None:
-            nonlocal told
+        def check() -> None:
             if job in self._stopped:
                 raise Cancelled("stopped.")
-            now = time.monotonic()
-            if stage != told[0] or now - told[1] > _TELL_EVERY:
-                told = stage, now
-                self._report(Stage(job=job, stage=stage, fraction=fraction))
 
-        return watch
+        return watcher(job, check, self._report, _TELL_EVERY)
 
 
 class _Clock:
@@ -207,10 +188,3 @@ def _finished(job: int, identity: str, keyed: Keyed, seconds: Mapping[str, float
     timings |= {"read": seconds["read"], "load": seconds["load"], "write": timings["write"] + seconds["write"]}
     notes = tuple(shorten(note, 1024) for note in keyed.notes[:16])
     return Finished(job=job, empty=keyed.empty, kept=keyed.kept, identity=identity, notes=notes, timings=timings)
-
-
-def failure_code(error: CorridorKeyError) -> str:
-    """Return the word of `protocol.CODES` for an error."""
-    if isinstance(error, CheckpointError):
-        return "checkpoint"
-    return "input" if isinstance(error, InputError) else "resource"

@@ -157,7 +157,7 @@ def test_a_model_is_chosen_for_the_session_only(daemon: EchoDaemon, client: Clie
     told: list[str] = []
     configured = client.configure("other", "half", "blue", lambda stage, _: told.append(stage))
     assert (configured.model, configured.quality, configured.identity) == ("other", "half", "echo other blue")
-    assert told == ["load"]
+    assert list(dict.fromkeys(told)) == ["queue", "load"]
     slot = slot_of(link)
     result = link.request(key_of(link, slot), Result)
     assert (result.model, result.quality) == ("echo echo green", "full")

@@ -12,10 +12,13 @@ import pytest
 
 from corridorkey_models.fingerprint import settings_hash, settings_text
 from corridorkey_models.params import Params
+from corridorkey_server.client_slots import Wired
 from corridorkey_server.footage.exr import ExrOptions, read_exr, read_exr_header, read_exr_layers, write_exr
 from corridorkey_server.footage.picture import Image, Window
 from corridorkey_server.link import Link
 from corridorkey_server.protocol import (
+    PATH_LIMIT,
+    ROOTS,
     Again,
     Cancel,
     Cancelled,
@@ -28,7 +31,7 @@ from corridorkey_server.protocol import (
     Unload,
 )
 from corridorkey_server.wire import Message
-from daemons import EchoDaemon, ask, children, eventually, is_alive
+from daemons import PATIENCE, EchoDaemon, ask, children, eventually, is_alive
 
 WINDOW = Window(0, 0, 64, 36)
 SETTINGS = {"working_space": "acescg", "despill": 0.25}
@@ -343,6 +346,95 @@ def test_the_end_of_a_session_ends_its_clerk(daemon: EchoDaemon, tmp_path: Path)
     assert list(session.keyed.iterdir()) == []
 
 
+def test_a_waiting_file_is_cancelled_at_once(session: Session) -> None:
+    """It is answered while another one is keyed, and its exchange file is gone; the other goes on."""
+    session.export(1, red=1001.0)
+    session.export(2)
+    first, second = session.send(1), session.send(2)
+    session.link.pump(0.3)
+    assert ask_found(session, second)
+    assert isinstance(session.answer(second), Cancelled)
+    assert first not in session.replies
+    assert not session.source(2).exists()
+    assert isinstance(session.answer(first), Filed)
+
+
+def test_cancelling_while_a_model_waits(daemon: EchoDaemon, session: Session) -> None:
+    """A file whose model cannot be loaded before somebody else's frame is done is stopped all the same."""
+    with daemon.client() as other, other.slot(64, 36) as slot:
+        slot.frame.given[...] = 0
+        slot.frame.given[0, 0, 0] = 1005.0
+        ticket = other.submit(slot, Params(working_space="linear_rec709"), Wired("hint"))
+        eventually(daemon.is_keying, "somebody else's frame is keyed")
+        session.export(1)
+        number = session.send(1)
+        session.link.pump(0.3)
+        assert ask_found(session, number)
+        assert isinstance(session.answer(number), Cancelled)
+        assert not other.poll(ticket)
+        other.cancel(ticket)
+
+
+def test_a_keyed_file_is_no_exchange_file(session: Session) -> None:
+    """A request that names what lies beside its target is refused, and removes nothing."""
+    session.export(1)
+    assert isinstance(session.key(1), Filed)
+    answer = session.key(1, source=str(session.target(1)), target=str(session.target(2)))
+    assert isinstance(answer, Error)
+    assert "export to another folder" in answer.next
+    assert session.target(1).exists()
+
+
+def test_roots_hold_for_what_was_asked_under_them(session: Session, tmp_path: Path) -> None:
+    """New folders do not take the old ones from files that are on their way."""
+    numbers = []
+    for frame in range(4):
+        session.export(frame, red=1000.1)
+        numbers.append(session.send(frame))
+    other = tmp_path / "other"
+    other.mkdir()
+    assert ask(session.link, Done, Roots, folders=(str(other),)).found
+    assert all(isinstance(session.answer(number), Filed) for number in numbers)
+
+
+def test_as_many_and_long_roots_as_there_may_be(session: Session) -> None:
+    """The longest message that is one is answered, and the daemon lives."""
+    folders = tuple("/" + "x" * (PATH_LIMIT - 1) for _ in range(ROOTS))
+    answer = session.link.ask(Roots(id=session.link.next_id(), folders=folders), (Message,))
+    assert isinstance(answer, Error)
+    session.export(1)
+    assert isinstance(session.key(1), Filed)
+
+
+def test_a_stopping_daemon_says_so(daemon: EchoDaemon, session: Session) -> None:
+    """While somebody's frame is finished, files are answered with DRAINING, and their exchange files are gone."""
+    with daemon.client() as other, other.slot(64, 36) as slot:
+        slot.frame.given[...] = 0
+        slot.frame.given[0, 0, 0] = 1002.0
+        other.submit(slot, Params(working_space="linear_rec709"), Wired("hint"))
+        eventually(daemon.is_keying, "somebody else's frame is keyed")
+        numbers = []
+        for frame in range(5):
+            session.export(frame)
+            numbers.append(session.send(frame))
+        session.link.pump(0.3)
+        daemon.process.terminate()
+        answers = [session.answer(number) for number in numbers]
+        assert {answer.code for answer in answers if isinstance(answer, Error)} == {"draining"}
+        eventually(lambda: not list(session.exchange.iterdir()), "the exchange is empty")
+    daemon.process.wait(PATIENCE)
+
+
+def test_a_frame_larger_than_can_be_is_told(session: Session) -> None:
+    """A display window that no memory could hold is a sentence, not a process that takes all memory."""
+    pixels = np.zeros((4, 8, 4), np.float32)
+    box = Image(pixels, ("R", "G", "B", "A"), Window(0, 0, 8, 4), Window(0, 0, 200_000, 9))
+    write_exr(session.source(1), pixels, box.channels, like=box)
+    answer = session.key(1)
+    assert isinstance(answer, Error)
+    assert "200000x9" in answer.sentence
+
+
 def clerk_of(daemon: EchoDaemon) -> int:
     """Return the only clerk."""
     found = [child for child in children(daemon.process.pid) if child != daemon.worker()]
@@ -372,7 +464,7 @@ def test_the_daemons_end_leaves_whole_files(daemon: EchoDaemon, session: Session
     clerk = clerk_of(daemon)
     eventually(lambda: any(session.keyed.iterdir()), "a frame is there")
     daemon.process.terminate()
-    daemon.process.wait(30)
+    daemon.process.wait(PATIENCE)
     eventually(lambda: not is_alive(clerk), "the clerk ends")
     assert all(read_exr_header(path) for path in session.keyed.iterdir())
     assert not [path for path in session.keyed.iterdir() if path.name.startswith(".")]

@@ -80,7 +80,8 @@ def _work(facts: dict[str, Any]) -> str:
     running, slots = facts["running"], facts["slots"]
     at = "nothing is being keyed" if running is None else f"a frame of session {running['session']} is being keyed"
     held = f"{slots['bytes'] // _MIB} of {slots['cap'] // _MIB} MiB for frames"
-    return f"{count(facts['queue'], 'frame')} waiting, {at}, {held}"
+    files = f", {count(facts['files'], 'file')} on the way" if facts["files"] else ""
+    return f"{count(facts['queue'], 'frame')} waiting, {at}{files}, {held}"
 
 
 def _frames(facts: dict[str, Any]) -> str:

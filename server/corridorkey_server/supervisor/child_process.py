@@ -55,7 +55,7 @@ class ChildProcess:
         return self._process.pid
 
     def fileno(self) -> int:
-        """Return what turns readable when there is a report or the worker has ended."""
+        """Return what turns readable when there is a report or the child has ended."""
         return self._link.fileno()
 
     @property

@@ -27,12 +27,12 @@ _LOOK_EVERY = 0.05  # seconds between two looks at a clerk that is ending
 class ClerkProcess(ChildProcess):
     """One clerk; see ChildProcess."""
 
-    GRACE = 30.0
+    GRACE = 5.0
     """It finishes writing a frame first, and a large one takes seconds."""
 
 
 @dataclass(eq=False)
-class _Underway:
+class _Request:
     """A request that a clerk is at."""
 
     number: int
@@ -41,6 +41,7 @@ class _Underway:
     arrived: float
     stage: str = "queue"
     fraction: float = 0.0
+    is_stopping: bool = False
 
 
 class Clerks:
@@ -62,7 +63,7 @@ class Clerks:
         self._command, self._orders, self._device = command, orders, device
         self._numbers = itertools.count(1)
         self._clerks: dict[Session, ClerkProcess] = {}
-        self._underway: dict[Session, dict[int, _Underway]] = {}
+        self._underway: dict[Session, dict[int, _Request]] = {}
         self._ending: list[ClerkProcess] = []
 
     def __iter__(self) -> Iterator[tuple[Session, ClerkProcess]]:
@@ -74,6 +75,7 @@ class Clerks:
         if self._orders.is_known(session, request.id):
             return
         self._orders.check_draining()
+        self._check_room(session)
         clerk = self._clerks.get(session) or self._start(session)
         under = self._begin(session, request)
         clerk.send(Declare(job=under.number, folders=request.folders))
@@ -81,7 +83,7 @@ class Clerks:
     def _start(self, session: Session) -> ClerkProcess:
         name = f"{session.client or 'unnamed'}, files"
         try:
-            clerk = ClerkProcess([*self._command, "--name", name[:64]], FILE_REPORTS)
+            clerk = ClerkProcess([*self._command, f"--name={name[:64]}"], FILE_REPORTS)
         except OSError as problem:
             reason = (problem.strerror or str(problem)).lower()
             words = f"files cannot be keyed now: {reason}; close other programs and try again."
@@ -91,8 +93,12 @@ class Clerks:
         self._underway[session] = {}
         return clerk
 
-    def _begin(self, session: Session, request: Roots | KeyFile, quality: str = "") -> _Underway:
-        under = _Underway(next(self._numbers), request, quality, time.monotonic())
+    def _check_room(self, session: Session) -> None:
+        if len(self._underway.get(session, ())) >= QUEUE_LIMIT:
+            raise Shortage(f"{QUEUE_LIMIT} files of this session are waiting already", 1.0)
+
+    def _begin(self, session: Session, request: Roots | KeyFile, quality: str = "") -> _Request:
+        under = _Request(next(self._numbers), request, quality, time.monotonic())
         self._underway[session][under.number] = under
         session.waiting[request.id] = under
         return under
@@ -105,8 +111,7 @@ class Clerks:
         clerk = self._clerks.get(session)
         if clerk is None:
             raise Refused("input", "this session has declared no folders; send ROOTS first.")
-        if len(self._underway[session]) >= QUEUE_LIMIT:
-            raise Shortage(f"{QUEUE_LIMIT} files of this session are waiting already", 1.0)
+        self._check_room(session)
         params = check_params(session, request.params)
         under = self._begin(session, request, str(params["quality"]))
         clerk.send(
@@ -127,10 +132,28 @@ class Clerks:
     def cancel(self, session: Session, target: int) -> bool:
         """Stop a request; return whether there was one."""
         under = session.waiting.get(target)
-        if not isinstance(under, _Underway):
+        if not isinstance(under, _Request):
             return False
-        self._clerks[session].send(Stop(job=under.number))
+        self._stop(session, under)
         return True
+
+    def _stop(self, session: Session, under: _Request) -> None:
+        if not under.is_stopping:
+            under.is_stopping = True
+            self._clerks[session].send(Stop(job=under.number))
+
+    def drain(self) -> None:
+        """Answer all that is under way: their frames would not be keyed any more."""
+        words = "the daemon is about to stop; start it again and repeat the request."
+        for session, underway in self._underway.items():
+            for under in tuple(underway.values()):
+                self._stop(session, under)
+                del underway[under.number]
+                self._conclude(session, under, error(under.request.id, "draining", words))
+
+    def __len__(self) -> int:
+        """Return how many requests are under way."""
+        return sum(map(len, self._underway.values()))
 
     def drop(self, session: Session) -> None:
         """End the clerk of a session that has ended; a frame that it writes is written whole first."""
@@ -164,11 +187,11 @@ class Clerks:
         del self._underway[session][under.number]
         self._conclude(session, under, self._answer(under, report))
 
-    def _conclude(self, session: Session, under: _Underway, answer: Message) -> None:
+    def _conclude(self, session: Session, under: _Request, answer: Message) -> None:
         session.answer(under.request.id, answer)
         self._orders.tell(session, answer)
 
-    def _answer(self, under: _Underway, report: Declared | Written | Stopped | Failed) -> Message:
+    def _answer(self, under: _Request, report: Declared | Written | Stopped | Failed) -> Message:
         number = under.request.id
         match report:
             case Written():
@@ -217,8 +240,8 @@ class Clerks:
             self.drop(session)
 
     def wait(self) -> None:
-        """Return when all clerks that were stopped have ended, or hang."""
-        until = time.monotonic() + ClerkProcess.GRACE
+        """Return when all clerks that were stopped have ended; one that hangs is killed, and left if that is no use."""
+        until = time.monotonic() + 2 * ClerkProcess.GRACE
         while self._ending and time.monotonic() < until:
             self.tick(time.monotonic())
             time.sleep(_LOOK_EVERY)

@@ -158,6 +158,7 @@ class Service:
     def drain(self) -> None:
         """Begin nothing new, and answer those that wait."""
         self._orders.draining = True
+        self.clerks.drain()
         self._crew.fail_waiting("draining", "the daemon is about to stop; start it again and repeat the request.")
 
     def _over_lease(self, session: Session, message: Message, *slots: SlotState) -> None:
@@ -267,6 +268,7 @@ class Service:
             "slots": {"count": len(self._slots), "bytes": self._slots.held, "cap": self._slots.cap},
             "running": None if running is None else {"session": running.session, "id": running.id},
             "queue": len(self._crew.scheduler),
+            "files": len(self.clerks),
             "frames": dict(self._orders.counts),
         }
 
