@@ -192,8 +192,6 @@ def write_command(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) ->
 def keyed_by_command(daemon: Rendezvous, shot: Path, out: Path, *options: object) -> dict[int, Path]:
     """Key a shot with `ckey key --keyed`, and return its files by frame."""
     space: tuple[object, ...] = ("--screen", "green", "--working-space", "linear_rec709", "--model", "procedural")
-    # What it shows of its own results by default is the checker; a node sends what it shows.
-    space = (*space, "--output", "premultiplied")
     given = dict(zip(space[::2], space[1::2], strict=True)) | dict(zip(options[::2], options[1::2], strict=True))
     words = [word for pair in ({"--hint": shot / "hint.%04d.exr"} | given).items() for word in pair]
     ran = ckey(daemon.folder, "key", shot / "plate.%04d.exr", "--keyed", out / "k.%04d.exr", *words)

@@ -118,7 +118,7 @@ def write_keyed(
     own = {
         "version": __version__,
         "pass": "keyed",
-        "params": json.dumps(asdict(params)),
+        "params": json.dumps({name: value for name, value in asdict(params).items() if name != "output"}),
         "params_hash": settings_hash(text),
         "settings": text,
         "working_space": space,

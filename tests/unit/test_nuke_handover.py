@@ -206,3 +206,23 @@ def test_a_model_that_is_not_wanted_any_more(desk: Desk) -> None:
 
     with pytest.raises(Stopped):
         desk.handover.identity("green", watch)
+
+
+def test_an_answer_that_was_lost(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a long silence the oldest frame is asked for again: its answer comes, or word that nobody knows it."""
+    first, second = desk.hand_over(2)
+    monkeypatch.setattr("corridorkey_nuke.handover._SILENCE", 0.05)
+    desk.handover.turn(0.0)
+    assert [op for op, _ in desk.session.sent.values()] == ["key_file", "key_file"]
+    time.sleep(0.06)
+    desk.handover.turn(0.0)
+    question = max(desk.session.sent)
+    assert desk.session.sent[question] == ("again", {"target": first})
+    desk.answer(first, FILED)
+    time.sleep(0.06)
+    desk.handover.turn(0.0)
+    question = max(desk.session.sent)
+    assert desk.session.sent[question] == ("again", {"target": second})
+    desk.answer(question, ERROR, sentence="request 2 is not known here")
+    assert desk.handover.is_idle
+    assert (desk.outcome.keyed, "not known here" in desk.outcome.text()) == (1, True)

@@ -212,7 +212,8 @@ def _working_space(node: Any) -> str:
         space = job.working_space(management, name, config)
         if not space:
             raise Refusal(f"the script's working space {name!r} is not known; choose the node's working_space.")
-    if space not in job.LINEAR_SPACES:
+    output = str(node["output_space"].value())
+    if (space if output == "same" else output) not in job.LINEAR_SPACES:
         raise Refusal(f"working_space is {space}, but pictures in Nuke are linear; choose what the script works in.")
     return space
 

@@ -20,6 +20,7 @@ _ANSWER = 30.0  # seconds for an answer that needs no work
 _GIVE_UP = 5.0  # seconds within which frames that were stopped are answered
 _AT_ONCE = 32  # frames that are with the daemon, which keys one after the other
 _TURN = 0.05  # seconds between two looks
+_SILENCE = 10.0  # seconds without a word, after which the daemon is asked whether an answer was lost
 
 
 class _Sent(NamedTuple):
@@ -39,6 +40,8 @@ class Handover:
         self._waiting: dict[int, _Sent] = {}
         self._backlog: deque[_Sent] = deque()
         self._not_before = 0.0
+        self._heard = time.monotonic()
+        self._questions: dict[int, int] = {}
 
     def identity(self, screen: str, watch: Callable[[object], object]) -> str:
         """Return the identity of the model that frames in front of that screen get now.
@@ -104,11 +107,20 @@ class Handover:
             Lost: the daemon has ended.
         """
         gone = list(self._send_some())
+        self._ask_again()
         reply = self._session.receive(seconds)
         while reply is not None:
+            self._heard = time.monotonic()
             self._answer(reply)
             reply = self._session.receive(0.0)
         return gone
+
+    def _ask_again(self) -> None:
+        """Ask how the oldest frame is, if nothing was heard for long: who does not read for long may miss an answer."""
+        if self._waiting and time.monotonic() - self._heard > _SILENCE:
+            self._heard = time.monotonic()
+            oldest = min(self._waiting)
+            self._questions[self._session.send("again", target=oldest)] = oldest
 
     def _send_some(self) -> Iterator[Shot]:
         """Send frames, and yield those that cannot be sent any more."""
@@ -120,6 +132,8 @@ class Handover:
                 yield sent.shot
 
     def _answer(self, reply: Any) -> None:
+        # What is said of a question itself is that the daemon knows nothing of that frame.
+        reply = dict(reply, id=self._questions.pop(reply["id"], reply["id"]))
         if reply["op"] == "progress" or reply["id"] not in self._waiting:
             return
         sent = self._waiting.pop(reply["id"])

@@ -53,8 +53,11 @@ def is_exporting() -> bool:
     return any(run.is_exporting for run in _runs.values())
 
 
-def open_session(timeout: float = 0.3) -> Session:
-    """Return a session with the daemon; raises as `Session` does, by default before an artist notices."""
+def open_session(timeout: float = 1.0) -> Session:
+    """Return a session with the daemon; raises as `Session` does.
+
+    Only a daemon that hangs takes that long, which is longer than one needs on a machine whose cores all key.
+    """
     return Session(name=host.program(), timeout=timeout)
 
 
