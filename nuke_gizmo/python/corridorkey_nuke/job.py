@@ -22,6 +22,8 @@ LINEAR_SPACES = (
 )
 """Working spaces that a picture in Nuke can have."""
 
+_FOLDERS = 7  # that the daemon takes of a session, beside the one for exported frames
+
 _NUMBER = re.compile(r"%0?(\d*)d|(#+)")
 _VIEW = re.compile(r"%([Vv])")
 
@@ -210,8 +212,8 @@ def folders(wanted: Iterable[Shot]) -> list[str]:
         Refusal: they are more than a session of the daemon may have.
     """
     found = sorted({str(Path(shot.target).parent) for shot in wanted})
-    if len(found) > 15:
-        raise Refusal("the file puts frames into more than 15 folders; leave %04d out of the names of folders.")
+    if len(found) > _FOLDERS:
+        raise Refusal(f"the file puts frames into more than {_FOLDERS} folders; leave %04d out of the names of folders.")
     return found
 
 
