@@ -14,8 +14,8 @@ from typing import NamedTuple
 from corridorkey_models.params import PARAMS
 
 STALE = (
-    "Settings of [value parent.name] have changed since this frame was keyed, or it was not keyed with them; press Key "
-    "Frame Range, or set the knobs back."
+    "This frame of [value parent.name] is not keyed with these settings and inputs; press Key Frame Range, or set the "
+    "knobs back."
 )
 SQUARE = "max(4,rint(width/30))"
 CHECKER = f"(floor(x/{SQUARE})+floor((height-y-0.5)/{SQUARE}))%2?0.26327342:0.01960665"
@@ -199,6 +199,13 @@ disable {expression("!parent.exporting")}""",
 """What goes to the daemon; a CorridorKey before this one may have left layers of the same names."""
 
 KEYED = "frame >= parent.first && frame <= parent.last"
+SAME_SETTINGS = "[string equal [value keyed_with] [value parent.settings]]"
+SAME_INPUTS = (
+    "([string equal [value keyed_from] [value parent.upstream]] || [string length [value keyed_from]]==0 || "
+    "[string length [value parent.upstream]]==0)"
+)
+"""Files that were keyed without Nuke do not say from what, and a node that keyed nothing does not know."""
+
 CACHE = (
     Node(
         "Read",
@@ -223,8 +230,10 @@ on_error error""",
         f"""addUserKnob {{20 User}}
 addUserKnob {{1 keyed_with l "keyed with"}}
 keyed_with {quote("[metadata -n CacheRead exr/corridorkey/settings]")}
+addUserKnob {{1 keyed_from l "keyed from"}}
+keyed_from {quote("[metadata -n CacheRead exr/corridorkey/upstream]")}
 addUserKnob {{3 stale}}
-stale {expression(f"[string equal [value keyed_with] [value parent.settings]] && {KEYED} ? 0 : 1")}
+stale {expression(f"{SAME_SETTINGS} && {SAME_INPUTS} && {KEYED} ? 0 : 1")}
 addUserKnob {{3 state}}
 state {expression(f"!stale ? 0 : [string length [value keyed_with]] && {KEYED} ? 2 : 1")}""",
     ),

@@ -64,9 +64,10 @@ else:
 """
 
 HELP = (
-    "Keys green and blue screens with a neural network: matte and unmixed foreground. Key Frame Range keys the frames "
-    "and writes them beside the script; they then render anywhere, with nothing installed.\n\nInputs: plate; hint, a "
-    "rough matte; inside, what is kept; outside, what is thrown away. All but the plate are optional."
+    "Keys green and blue screens with a neural network: matte and straight (unpremultiplied) foreground. Key Frame "
+    "Range keys the frames and writes them beside the script; they then render anywhere, with nothing installed.\n\n"
+    "Inputs: plate; hint, a rough matte; inside, what is kept; outside, what is thrown away. All but the plate are "
+    "optional."
 )
 LINK = "The network is <a href='https://github.com/nikopueringer/CorridorKey'>CorridorKey</a> by Niko Pueringer."
 NOTICE = """\
@@ -75,9 +76,12 @@ NOTICE = """\
 
 FILE = "[file dirname [value root.name]]/corridorkey/[value name]/[value settings_hash]/[value name].%V.%04d.exr"
 LABEL = (
-    "[if {[value this.State.state]==2} {return STALE} "
-    'else {if {[value this.State.state]==1} {return "not keyed"} else {return ""}}]'
+    "if {[value this.State.state]==2} {return STALE} "
+    'else {if {[value this.State.state]==1} {return "not keyed"} else {return ""}}'
 )
+LIVE_LABEL = f"if {{[string equal [value evaluate] Live]}} {{return Live}} else {{{LABEL}}}"
+"""What is seen live is never stale."""
+
 RED = 0xFF0000FF
 
 
@@ -134,7 +138,7 @@ def first_tab(is_live: bool) -> Iterator[str]:
     for name, label, about, begins_line in BUTTONS:
         flag = "+STARTLINE" if begins_line else "-STARTLINE"
         yield from user_knob("script", name, label, tooltip(about), f"T {quote(PRESSED.format(name))}", flag)
-    yield from user_knob("note", "status", "status", tooltip("What keying had to say last."), 'T "nothing keyed yet"')
+    yield from user_knob("note", "status", "status", tooltip("Result of the last run."), 'T "Nothing keyed yet."')
 
 
 def frames() -> Iterator[str]:
@@ -142,7 +146,7 @@ def frames() -> Iterator[str]:
     about = "First and last frame that Key Frame Range keys and this node shows: the script's, if you leave them."
     yield from user_knob("int", "first", "frame range", tooltip(about), value=expression("root.first_frame"))
     yield from user_knob("int", "last", "", tooltip(about), "-STARTLINE", value=expression("root.last_frame"))
-    about = "Where keyed frames are written and read. The folder with the letters is new for other settings."
+    about = "Where keyed frames are written and read. Each set of settings and inputs gets a subfolder of its own."
     yield from user_knob("file", "file", "file", tooltip(about), value=quote(FILE))
     about = "Bits of the keyed files: half is 16, float 32."
     yield from user_knob("choice", "depth", "depth", tooltip(about), "M {half float}", value="half")
@@ -167,12 +171,13 @@ def hidden() -> Iterator[str]:
 
 def head(is_live: bool) -> Iterator[str]:
     """Return what every node of Nuke has: its name and how it looks in the node graph."""
-    label = "[value evaluate]\n" + LABEL if is_live else LABEL
+    label = f"[{LIVE_LABEL if is_live else LABEL}]"
+    is_stale = "this.State.state == 2" + (" && this.evaluate == 1" if is_live else "")
     yield " name CorridorKey"
     yield f" help {quote(HELP)}"
     yield f" onCreate {quote(CALLBACK.format('on_create(nuke.thisNode())'))}"
     yield f" knobChanged {quote(CALLBACK.format('knob_changed(nuke.thisNode(), nuke.thisKnob())'))}"
-    yield f" tile_color {expression(f'this.State.state == 2 ? {RED} : 0')}"
+    yield f" tile_color {expression(f'{is_stale} ? {RED} : 0')}"
     yield f" label {quote(label)}"
 
 

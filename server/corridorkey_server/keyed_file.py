@@ -83,9 +83,13 @@ def _hash(plane: Pixels) -> str:
 
 
 def is_keyed(path: Path, wanted: Mapping[str, str]) -> bool:
-    """Whether a whole file is there that was written with these facts; see `write_keyed`."""
+    """Whether a whole file is there that was written with these facts; see `write_keyed`.
+
+    What a file does not say of itself may be anything, but for its hash: `ckey key` knows of no upstream.
+    """
     attributes = read_exr_header(path) or {}
-    return all(attributes.get(f"{PREFIX}{name}") == value for name, value in wanted.items())
+    said = {name: attributes.get(f"{PREFIX}{name}", value) for name, value in wanted.items()}
+    return f"{PREFIX}hash" in attributes and said == dict(wanted)
 
 
 def key_for_file(loaded: Loaded, keyer: FrameKeyer, params: Params, watch: Watch) -> Keyed:

@@ -258,10 +258,11 @@ def test_settings_are_the_same_in_tcl_itself(values: dict[str, Any], real_tcl: C
     assert real_tcl(gizmos.node(BASE).text("settings"), Knobs(values)) == settings_text(Params.parse(values))
 
 
-def state(keyed_with: str, frame: int) -> tuple[float, float]:
+def state(keyed_with: str, frame: int, keyed_from: str = "", upstream: str = "") -> tuple[float, float]:
     """Return what State says of a frame that was keyed with some settings, "" if it was not."""
     node = gizmos.node(BASE).child("State")
     values = {"keyed_with": keyed_with, "parent.settings": "screen=green despill=0.5", "frame": frame}
+    values |= {"keyed_from": keyed_from, "parent.upstream": upstream}
     values |= {"parent.first": 1001, "parent.last": 1010}
     told = []
     for knob in ("stale", "state"):
@@ -280,13 +281,22 @@ def test_state_tells_keyed_from_stale_and_from_not_keyed() -> None:
     assert {state("", 1005), state(same, 1000), state(same, 1011), state("", 2000)} == {(1, 1)}
 
 
+def test_state_tells_what_fed_the_frame() -> None:
+    """Another upstream than when the node was keyed last is stale; files of `ckey key` do not say, and are taken."""
+    same = "screen=green despill=0.5"
+    assert {state(same, 1005, "abc", "abc"), state(same, 1005, "", "abc"), state(same, 1005, "abc")} == {(0, 0)}
+    assert state(same, 1005, "abc", "abd") == (1, 2)
+
+
 @BOTH
 @pytest.mark.parametrize(("number", "said"), [(0, ""), (1, "not keyed"), (2, "STALE")])
 def test_label_tells_the_state(file: str, number: int, said: str) -> None:
     """The node graph says so where an artist looks."""
-    label, expected = gizmos.node(file).text("label"), said if file == BASE else f"Cached\n{said}"
+    label, expected = gizmos.node(file).text("label"), said
     knobs = Knobs({"this.State.state": number, "evaluate": "Cached"})
     assert tcl.substitute(label, knobs) == expected
+    live = Knobs({"this.State.state": number, "evaluate": "Live"})
+    assert tcl.substitute(label, live) == ("Live" if file == LIVE else said)
 
 
 @BOTH
@@ -303,8 +313,10 @@ def test_a_stale_node_is_red(file: str) -> None:
     """Red if it is stale; else the color that Nuke gives to groups, which is 0."""
     (formula,) = gizmos.node(file).knobs["tile_color"].expressions
     assert formula is not None
-    colors = [evaluate(formula, Knobs({"this.State.state": number})) for number in range(3)]
-    assert colors == [0, 0, 0xFF0000FF]
+    cached = [evaluate(formula, Knobs({"this.State.state": number, "this.evaluate": 1})) for number in range(3)]
+    assert cached == [0, 0, 0xFF0000FF]
+    live = evaluate(formula, Knobs({"this.State.state": 2, "this.evaluate": 0}))
+    assert live == (0 if file == LIVE else 0xFF0000FF)
 
 
 @BOTH
@@ -315,7 +327,7 @@ def test_a_stale_frame_cannot_be_rendered(file: str) -> None:
     assert formula is not None
     assert [evaluate(formula, Knobs({"State.stale": number})) for number in (0, 1)] == [1, 0]
     message = tcl.substitute(check.text("message"), Knobs({"parent.name": "CorridorKey2"}))
-    assert re.fullmatch(r"Settings of CorridorKey2 [^.\n]+; [^.\n]+\.", message)
+    assert re.fullmatch(r"This frame of CorridorKey2 [^.\n]+; [^.\n]+\.", message)
     readers = {node.name: [one.name for one in node.inputs if one] for node in gizmos.node(file).children}
     assert [name for name, inputs in readers.items() if "CacheRead" in inputs] == ["State", "SettingsCheck"]
     assert [name for name, inputs in readers.items() if "State" in inputs] == []

@@ -253,18 +253,20 @@ def test_files_are_keyed(daemon: EchoDaemon, tmp_path: Path) -> None:
     """What was sent is answered with FILED each, and the keyed files say what they were keyed with."""
     params = {"working_space": "linear_rec709"}
     with open_session(daemon.place.folder, needs=("files",)) as session:
-        session.wait(session.send("roots", folders=[str(tmp_path)]), PATIENCE)
+        (tmp_path / "keyed").mkdir()
+        session.wait(session.send("roots", folders=[str(tmp_path), str(tmp_path / "keyed")]), PATIENCE)
         numbers = []
         for frame in (1001, 1002):
-            source, target = exchange(tmp_path / f"{frame}.exr"), str(tmp_path / f"keyed.{frame}.exr")
+            source, target = exchange(tmp_path / f"{frame}.exr"), str(tmp_path / "keyed" / f"{frame}.exr")
             sent = {"source": source, "target": target, "frame": frame, "params": params, "upstream": "abc"}
             numbers.append(session.send("key_file", **sent))
         replies = [session.wait(number, PATIENCE) for number in numbers]
         assert [(reply["op"], reply["skipped"], reply["device"]) for reply in replies] == [("filed", False, "echo")] * 2
         with pytest.raises(Refusal, match=r"\.$"):
             session.wait(session.send("key_file", source="/etc/a.exr", target="/etc/b.exr", params=params), PATIENCE)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["keyed.1001.exr", "keyed.1002.exr"]
-    attributes = read_attributes(str(tmp_path / "keyed.1001.exr"))
+    assert [path.name for path in tmp_path.iterdir()] == ["keyed"]
+    assert sorted(path.name for path in (tmp_path / "keyed").iterdir()) == ["1001.exr", "1002.exr"]
+    attributes = read_attributes(str(tmp_path / "keyed" / "1001.exr"))
     assert attributes["corridorkey/upstream"] == "abc"
     assert attributes["corridorkey/model"] == replies[0]["model"]
     assert "working_space=linear_rec709" in str(attributes["corridorkey/settings"])

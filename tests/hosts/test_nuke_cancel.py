@@ -49,7 +49,7 @@ def assert_clean(scene: Scene, finished: bool = False) -> int:
     scene.press()
     assert sorted(scene.files()) == list(FRAMES)
     left = len(FRAMES) - len(files)
-    assert scene.status.startswith(f"keyed {left} frame") if left else "were keyed already" in scene.status
+    assert scene.status.startswith(f"Keyed {left} frame") if left else "were keyed already" in scene.status
     return len(files)
 
 
@@ -63,7 +63,7 @@ def test_cancel_in_nukes_own_progress(
     with opened(shot, (FRAMES[0], FRAMES[-1]), gui=gui) as scene:
         scene.host.cancel_render_after(frames)
         scene.press()
-        assert scene.status.startswith("stopped: keyed")
+        assert scene.status.startswith("Stopped: keyed")
         assert not scene.host.messages
         assert len(scene.exports()) == frames
         assert assert_clean(scene) <= frames
@@ -85,7 +85,7 @@ def test_cancel_while_keying(scene: Scene, where: str, stage: str) -> None:
         scene.host.progress[0].cancel()
     scene.settle()
     count = len(scene.files())
-    assert scene.status.startswith(f"stopped: keyed {count} frame")
+    assert scene.status.startswith(f"Stopped: keyed {count} frame")
     assert not scene.host.messages
     if (stage, where) == ("at once", "button"):
         assert not scene.exports()
@@ -127,7 +127,7 @@ def test_cancel_between_exports(scene: Scene, monkeypatch: pytest.MonkeyPatch) -
     scene.begin("cancel")
     scene.settle()
     assert len(scene.exports()) < len(FRAMES)
-    assert scene.status.startswith("stopped: keyed")
+    assert scene.status.startswith("Stopped: keyed")
     assert_clean(scene)
 
 
@@ -135,7 +135,7 @@ def test_cancel_when_there_is_nothing(scene: Scene) -> None:
     """A Cancel that comes too late says so, and does nothing."""
     scene.press()
     scene.press("cancel")
-    assert scene.status == "nothing is being keyed."
+    assert scene.status == "Nothing is being keyed."
 
 
 def test_cancel_while_the_daemon_starts(shot: Path, nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +148,7 @@ def test_cancel_while_the_daemon_starts(shot: Path, nowhere: Path, monkeypatch: 
         scene.host.run_until(lambda: (shot / "begun").exists(), 30)
         scene.begin("cancel")
         scene.settle()
-        assert scene.status == "stopped: keyed 0 frames, 12 are missing."
+        assert scene.status == "Stopped: keyed 0 frames, 12 are missing."
         assert (shot / "stopped").exists()
         assert not scene.exports()
         assert not nowhere.exists()
@@ -165,7 +165,7 @@ def test_a_daemon_that_is_started(
         with opened(shot, (FRAMES[0], FRAMES[-1]), gui=gui) as scene:
             scene.host.answers += [True] if gui else []
             scene.press()
-            assert scene.status == "keyed 12 frames."
+            assert scene.status == "Keyed 12 frames."
             assert ("no CorridorKey daemon runs; starting it" in capsys.readouterr().out) == (not gui)
             assert sorted(scene.files()) == list(FRAMES)
     finally:
@@ -195,7 +195,7 @@ def test_a_daemon_that_is_killed(runtime: Path, shot: Path, monkeypatch: pytest.
                     scene.press()
             killer.join()
             assert "missing" in scene.status
-            assert "the CorridorKey daemon has ended" in scene.status
+            assert "CorridorKey daemon has ended" in scene.status
             start_daemon(runtime)
             assert_clean(scene)
     finally:
@@ -216,7 +216,7 @@ def test_a_daemon_that_is_killed_while_a_terminal_exports(
                 eventually(lambda: not is_alive(pid), "the daemon has ended")
 
         scene.host.nuke.addAfterFrameRender(kill)
-        with pytest.raises(RuntimeError, match="the CorridorKey daemon has ended"):
+        with pytest.raises(RuntimeError, match="CorridorKey daemon has ended"):
             scene.press()
         assert len(scene.exports()) < len(FRAMES)
         assert not scene.node["exporting"].value()

@@ -50,7 +50,7 @@ def test_twenty_frames_as_ckey_key(real_daemon: Rendezvous, tmp_path: Path, gui:
     by_command = keyed_by_command(real_daemon, tmp_path, tmp_path / "out")
     with opened(tmp_path, (FIRST, last), gui=gui) as scene:
         scene.press()
-        assert scene.status == "keyed 20 frames."
+        assert scene.status == "Keyed 20 frames."
         assert scene.exports() == list(range(FIRST, last + 1))
         files = scene.files()
         assert files.keys() == by_command.keys() == set(range(FIRST, last + 1))
@@ -149,7 +149,7 @@ def test_views(shot: Path) -> None:
     with opened(shot, views=("left", "right")) as scene:
         scene.node.setInput(0, scene.read("%V"))
         scene.press()
-        assert scene.status == "keyed 12 frames."
+        assert scene.status == "Keyed 12 frames."
         names = sorted(Path(scene.pattern).parent.glob("*.exr"))
         assert [path.name for path in names] == [
             f"CorridorKey1.{view}.{frame}.exr" for view in ("left", "right") for frame in FRAMES
@@ -182,7 +182,7 @@ def test_many_exports(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.host.nuke.addBeforeRender(lambda: waiting.append(len(list((scene.folder / "exchange").rglob("*.exr")))))
     scene.press()
     assert waiting == [0, 0, 0]
-    assert scene.status == "keyed 6 frames."
+    assert scene.status == "Keyed 6 frames."
     assert [len(entry.frames) for entry in scene.host.renders] == [2, 2, 2]
     assert sorted(scene.files()) == FRAMES
 
@@ -220,7 +220,7 @@ def test_a_terminal_tells_how_far_it_is(shot: Path, capsys: pytest.CaptureFixtur
         said = capsys.readouterr().out
         assert f"CorridorKey: {scene.name}: 0 %" in said
         assert f"CorridorKey: {scene.name}: 100 %" in said
-        assert said.splitlines()[-1] == f"{scene.name}: keyed 6 frames."
+        assert said.splitlines()[-1] == f"{scene.name}: Keyed 6 frames."
         assert not scene.host.progress
 
 
@@ -247,7 +247,7 @@ def test_an_empty_hint(scene: Scene) -> None:
     """Frames of which nothing is left are keyed, counted and told."""
     nuke_shots.write_hint(scene.folder, FIRST, np.zeros((36, 64), np.float32))
     scene.press()
-    assert scene.status == (f"keyed 6 frames. frame {FIRST}: nothing is left of the hint, so the matte is empty.")
+    assert scene.status == (f"Keyed 6 frames. Frame {FIRST}: nothing is left of the hint, so the matte is empty.")
     assert not read_exr(scene.files()[FIRST]).pixels[..., 3].any()
 
 

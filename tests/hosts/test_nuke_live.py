@@ -80,7 +80,7 @@ def test_live_is_cached(scene: Scene, box: str, overscan: bool) -> None:
     scene.node.input(0)["reload"].execute()
     scene.set(overscan=overscan)
     scene.press()
-    assert scene.status == "keyed 2 frames."
+    assert scene.status == "Keyed 2 frames."
     for output in OUTPUTS:
         scene.set(output=output)
         live, cached = both(scene)
@@ -102,7 +102,7 @@ def test_every_knob_reaches_both(scene: Scene, knobs: dict[str, Any]) -> None:
     assert OTHER_VALUES.keys() <= {param.name for param in PARAMS}
     scene.set(**{"quality": "draft", "output": "foreground", **knobs})
     scene.press("key_current")
-    assert scene.status.startswith("keyed 1 frame"), scene.status
+    assert scene.status.startswith("Keyed 1 frame"), scene.status
     live, cached = both(scene)
     assert np.abs(live - cached).max() < CLOSE
 
@@ -154,4 +154,4 @@ def test_a_farm_needs_nothing_of_ours(
         farm.render("Final", FIRST, FIRST + 1)
         assert not farm.take_faults()
         farm.set(f"{name}.despill", 1.0)
-        assert "have changed since this frame was keyed" in farm.error(name, FIRST)
+        assert "is not keyed with these settings and inputs" in farm.error(name, FIRST)

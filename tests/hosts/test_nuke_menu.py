@@ -17,8 +17,9 @@ PLACES = ("Keyer/CorridorKey", "CorridorKey/CorridorKey")
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder of Nuke with the node installed, as `ckey install nuke` does it."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of Nuke with the node installed, as `ckey install nuke` does it; no other package is found."""
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if "nuke_gizmo" not in path])
     install(find_gizmo(), tmp_path / "nuke", tmp_path / "ckey")
     return tmp_path / "nuke"
 

@@ -44,12 +44,13 @@ def assert_refused(scene: Scene, words: str, button: str = "key_range") -> None:
     assert said.startswith(f"{scene.name}: ")
     assert re.fullmatch(r"[^;\n]+; [^\n]+[.?]", said)
     assert "Traceback" not in said
+    assert said.partition(": ")[2].lower() == scene.status.lower()
     assert scene.exports() == exports
 
 
 def knobs_of(scene: Scene) -> dict[str, str]:
-    """Return all that the node holds."""
-    return {name: knob.toScript() for name, knob in scene.node.knobs().items()}
+    """Return all that the node holds but for what it says."""
+    return {name: knob.toScript() for name, knob in scene.node.knobs().items() if name != "status"}
 
 
 def wire_other_size(scene: Scene) -> None:
@@ -107,7 +108,7 @@ def test_a_script_that_was_not_saved_with_a_path_of_its_own(scene: Scene) -> Non
     scene.host.set_root(name="")
     scene.set(file=f"{scene.folder}/mine/k.%04d.exr")
     scene.press()
-    assert scene.status == "keyed 6 frames."
+    assert scene.status == "Keyed 6 frames."
 
 
 def test_two_views_in_one_file(shot: Path, _keying: None) -> None:
@@ -124,7 +125,7 @@ def test_pressed_twice(scene: Scene) -> None:
         scene.begin(button)
         assert "is being keyed; wait for it, or press Cancel." in scene.host.messages[-1]
     scene.settle()
-    assert scene.status == "keyed 6 frames."
+    assert scene.status == "Keyed 6 frames."
 
 
 def test_a_frame_outside_the_range(scene: Scene) -> None:
@@ -146,7 +147,7 @@ def test_while_nuke_renders(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(nuke_shots.module("host"), "is_rendering", is_rendering)
     scene.press()
-    assert scene.status == "keyed 6 frames."
+    assert scene.status == "Keyed 6 frames."
     assert len(looks) == 4
     assert min(looks[3] - looks[2], looks[2] - looks[1]) > 0.4
 
@@ -173,10 +174,10 @@ def test_a_daemon_that_cannot_be_started(shot: Path, monkeypatch: pytest.MonkeyP
             scene.host.answers.append(True)
             scene.press()
             assert scene.host.messages == [
-                f"{scene.name}: keyed 0 frames, 6 are missing. the disk is full; free some space."
+                f"{scene.name}: Keyed 0 frames, 6 are missing. The disk is full; free some space."
             ]
         else:
-            with pytest.raises(RuntimeError, match="the disk is full; free some space"):
+            with pytest.raises(RuntimeError, match="The disk is full; free some space"):
                 scene.press()
         assert not scene.exports()
 
@@ -194,7 +195,7 @@ def test_what_the_daemon_refuses(scene: Scene) -> None:
     scene.set(matte_black=0.9, matte_white=0.1)
     scene.press()
     assert "matte_white is 0.1, not above matte_black 0.9" in scene.status
-    assert f"frames {FIRST}-" in scene.status
+    assert f"Frames {FIRST}-" in scene.status
     assert "No more were tried" in scene.status or f"{LAST}: matte_white" in scene.status
     assert scene.host.messages == [f"{scene.name}: {scene.status}"]
     assert not scene.files()
@@ -205,7 +206,7 @@ def test_a_frame_that_nuke_cannot_render(scene: Scene) -> None:
     (scene.folder / f"plate.{FIRST + 2}.exr").unlink()
     scene.press()
     assert scene.files().keys() == set(range(FIRST, LAST + 1)) - {FIRST + 2}
-    assert scene.status.startswith(f"keyed 5 frames, 1 is missing. frame {FIRST + 2}: Nuke could not render")
+    assert scene.status.startswith(f"Keyed 5 frames, 1 is missing. Frame {FIRST + 2}: Nuke could not render")
     assert f"plate.{FIRST + 2}.exr" in scene.status
 
 
@@ -217,9 +218,9 @@ def test_a_plate_that_is_not_there(scene: Scene) -> None:
         if path.name != f"plate.{FIRST}.exr":
             path.unlink()
     scene.press()
-    assert scene.status.startswith(f"keyed 1 frame, 25 are missing. frame {FIRST + 1}: Nuke could not render")
+    assert scene.status.startswith(f"Keyed 1 frame, 25 are missing. Frame {FIRST + 1}: Nuke could not render")
     assert scene.files().keys() == {FIRST}
-    assert scene.status.endswith("No more were tried; press Key Frame Range again when that is mended.")
+    assert scene.status.endswith("No more were tried; press Key Frame Range again when that is fixed.")
     assert len(scene.host.renders) < 15
 
 
@@ -255,10 +256,10 @@ def test_a_graph_that_changes_meanwhile(scene: Scene, monkeypatch: pytest.Monkey
     scene.host.run_until(lambda: len(scene.exports()) == 2, 30)
     scene.node.input(1)["last"].setValue(LAST + 1)
     scene.settle()
-    assert "what feeds the node has changed meanwhile; press Key Frame Range again." in scene.status
+    assert scene.status.count("What feeds the node has changed meanwhile; press Key Frame Range again.") == 1
     assert scene.exports() == [FIRST, FIRST + 1]
     scene.press()
-    assert scene.status == "keyed 6 frames."
+    assert scene.status == "Keyed 6 frames."
 
 
 def test_a_graph_that_changed_at_the_end(scene: Scene) -> None:
@@ -268,7 +269,7 @@ def test_a_graph_that_changed_at_the_end(scene: Scene) -> None:
     known = scene.node["upstream"].value()
     scene.node.input(1)["last"].setValue(LAST + 1)
     scene.settle()
-    assert scene.status == "keyed 6 frames. What feeds the node has changed meanwhile; press Key Frame Range again."
+    assert scene.status == "Keyed 6 frames. What feeds the node has changed meanwhile; press Key Frame Range again."
     assert scene.node["upstream"].value() == known
 
 
@@ -322,7 +323,7 @@ def test_a_stale_frame_on_a_farm(shot: Path, _keying: None) -> None:
         write["file"].setValue(f"{scene.folder}/comp.%04d.exr")
         scene.host.nuke.execute(write, FIRST, LAST, 1)
         scene.set(screen="blue")
-        with pytest.raises(RuntimeError, match="have changed since this frame was keyed"):
+        with pytest.raises(RuntimeError, match="is not keyed with these settings and inputs"):
             scene.host.nuke.execute(write, FIRST, LAST, 1)
         told = read_exr_header(scene.files()[FIRST]) or {}
         assert "screen=green" in str(told["corridorkey/settings"])

@@ -55,7 +55,7 @@ def test_the_questions_can_be_asked(
     monkeypatch.setenv("CKEY_RUNTIME", str(real_daemon.folder))
     answers = asked(folder, capsys)
     assert any(line.endswith("found by Nuke") for line in answers)
-    assert any("keyed 3 frames. / 3 were keyed already." in line for line in answers)
+    assert any("Keyed 3 frames. / 3 were keyed already." in line for line in answers)
 
 
 @pytest.mark.usefixtures("nowhere")

@@ -43,10 +43,10 @@ def test_another_knob(scene: Scene) -> None:
     before = {path: path.read_bytes() for path in first.values()}
     scene.set(despill=1.0)
     assert "STALE" in scene.label
-    with pytest.raises(Exception, match="have changed since this frame was keyed"):
+    with pytest.raises(Exception, match="is not keyed with these settings and inputs"):
         scene.shown(FIRST)
     scene.press()
-    assert scene.status == "keyed 6 frames."
+    assert scene.status == "Keyed 6 frames."
     second = scene.files()
     assert not set(second.values()) & set(first.values())
     assert {path: path.read_bytes() for path in first.values()} == before
@@ -89,7 +89,7 @@ def test_another_hint(scene: Scene, how: str) -> None:
     else:
         hint["last"].setValue(LAST + 1)
     scene.press()
-    assert scene.status == "keyed 6 frames."
+    assert scene.status == "Keyed 6 frames."
     assert not set(scene.files().values()) & set(first.values())
     assert all(path.exists() for path in first.values())
     is_same = np.array_equal(read_exr(first[FIRST]).pixels, read_exr(scene.files()[FIRST]).pixels)
@@ -117,13 +117,13 @@ def test_a_longer_range(scene: Scene) -> None:
     """Only what is not there yet is exported; Key Current Frame does one frame of the same version."""
     scene.host.go_to(LAST)
     scene.press("key_current")
-    assert scene.status == "keyed 1 frame."
+    assert scene.status == "Keyed 1 frame."
     scene.set_range(FIRST, FIRST + 1)
     scene.press()
     assert scene.files().keys() == {FIRST, FIRST + 1, LAST}
     scene.set_range(FIRST, LAST)
     scene.press()
-    assert scene.status == "keyed 3 frames, 3 were keyed already."
+    assert scene.status == "Keyed 3 frames, 3 were keyed already."
     assert scene.exports() == [LAST, FIRST, FIRST + 1, FIRST + 2, FIRST + 3, FIRST + 4]
 
 
@@ -135,7 +135,7 @@ def test_a_frame_that_was_lost(scene: Scene) -> None:
     os.truncate(files[LAST], 100)
     before = files[FIRST + 1].stat().st_mtime_ns
     scene.press()
-    assert scene.status == "keyed 2 frames, 4 were keyed already."
+    assert scene.status == "Keyed 2 frames, 4 were keyed already."
     assert scene.exports() == [*FRAMES, FIRST, LAST]
     assert files[FIRST + 1].stat().st_mtime_ns == before
 
@@ -148,7 +148,7 @@ def test_another_model(scene: Scene) -> None:
     file.header()["corridorkey/model"] = "another"
     file.write(str(path))
     scene.press()
-    assert scene.status == "keyed 1 frame, 5 were keyed already."
+    assert scene.status == "Keyed 1 frame, 5 were keyed already."
     facts = [read_exr_header(scene.files()[frame]) or {} for frame in (FIRST, LAST)]
     assert facts[0]["corridorkey/model"] == facts[1]["corridorkey/model"]
 
@@ -172,7 +172,7 @@ def test_an_edition_that_shows_few_nodes(shot: Path) -> None:
             scene.host.create("Dot", scene.host.node("Read_hint"), name=f"Dot{index}")
             scene.host.connect(scene.name, index, f"Dot{index}")
         scene.press()
-        assert scene.status.startswith("keyed 6 frames.")
+        assert scene.status.startswith("Keyed 6 frames.")
         before = {path: path.stat().st_mtime_ns for path in scene.files().values()}
         scene.press()
         assert scene.status.startswith("6 were keyed already.")
@@ -192,7 +192,7 @@ def test_a_path_of_the_artist(scene: Scene) -> None:
     before, shown = path.read_bytes(), scene.shown(FIRST)
     scene.set(despill=1.0)
     scene.press()
-    assert scene.status == "keyed 6 frames."
+    assert scene.status == "Keyed 6 frames."
     assert path.read_bytes() != before
     assert not np.array_equal(scene.shown(FIRST), shown)
     scene.set(file=f"{scene.folder}/plate.%04d.exr")
@@ -230,13 +230,13 @@ def test_clear_cache(scene: Scene) -> None:
     (folder / "notes.txt").touch()
     scene.host.answers.append(True)
     scene.press("clear_cache")
-    assert scene.status == "removed 6 keyed frames."
+    assert scene.status == "Removed 6 keyed frames."
     assert sorted(path.name for path in folder.iterdir()) == [f"CorridorKey1.main.{LAST + 7}.exr", "notes.txt"]
     scene.press("clear_cache")
-    assert scene.status == "there are no keyed frames."
+    assert scene.status == "There are no keyed frames."
     shutil.rmtree(folder)
     scene.press()
-    assert scene.status == "keyed 6 frames."
+    assert scene.status == "Keyed 6 frames."
 
 
 def test_a_new_node(shot: Path) -> None:
@@ -253,17 +253,18 @@ def test_a_new_node(shot: Path) -> None:
 
 def test_a_node_behind_a_plate(scene: Scene) -> None:
     """A node that is made behind a plate takes its frames, once: what an artist sets afterwards stays."""
-    buttons = nuke_shots.module("buttons")
-    node = scene.host.create(nuke_shots.GIZMO, scene.node.input(0))
-    node["working_space"].setValue("auto")
-    scene.host.set_root(first_frame=1, last_frame=5)
-    buttons.on_create(node)
+    plate = scene.node.input(0)
+    scene.host.set_root(
+        first_frame=1, last_frame=5, colorManagement="OCIO", OCIO_config="custom", workingSpaceLUT="show_linear_v3"
+    )
+    node = scene.host.create(nuke_shots.GIZMO)
+    assert (node["first"].value(), node["last"].value(), node["working_space"].value()) == (1, 5, "auto")
+    node.setInput(0, plate)
     assert (node["first"].value(), node["last"].value()) == (FIRST, LAST)
-    assert node["working_space"].value() == "linear_rec709"
-    node["working_space"].setValue("auto")
-    node["first"].setValue(FIRST + 2)
-    buttons.on_create(node)
-    assert node["first"].value() == FIRST + 2
+    node["last"].setValue(LAST - 1)
+    node.setInput(0, None)
+    node.setInput(0, plate)
+    assert node["last"].value() == LAST - 1
 
 
 def test_a_script_that_was_saved_while_exporting(scene: Scene) -> None:
@@ -272,3 +273,19 @@ def test_a_script_that_was_saved_while_exporting(scene: Scene) -> None:
     text = scene.host.save()
     (node,) = (node for node in scene.host.load(text) if node.name() == scene.name)
     assert not node["exporting"].value()
+
+
+def test_frames_of_another_upstream_in_one_folder(scene: Scene) -> None:
+    """In a folder of the artist's own, frames that were keyed before something upstream changed are not shown."""
+    scene.set(file=f"{scene.folder}/mine/k.%04d.exr")
+    scene.press()
+    scene.node.input(1)["last"].setValue(LAST + 1)
+    scene.host.go_to(FIRST)
+    scene.press("key_current")
+    assert scene.status == "Keyed 1 frame."
+    assert scene.shown(FIRST)[..., 3].any()
+    with pytest.raises(Exception, match="is not keyed with these settings and inputs"):
+        scene.shown(FIRST + 1)
+    scene.press()
+    assert scene.status == "Keyed 5 frames, 1 was keyed already."
+    assert scene.shown(FIRST + 1)[..., 3].any()

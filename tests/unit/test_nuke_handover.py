@@ -119,7 +119,7 @@ def test_a_frame_that_fails(desk: Desk) -> None:
     """The daemon's sentence is told with the frame."""
     (number,) = desk.hand_over()
     desk.answer(number, ERROR)
-    assert "frame 1: the hint is odd; draw another one." in desk.outcome.text()
+    assert "Frame 1: the hint is odd; draw another one." in desk.outcome.text()
 
 
 def test_a_busy_daemon(desk: Desk) -> None:
@@ -173,7 +173,7 @@ def test_a_file_that_nuke_did_not_write(desk: Desk) -> None:
     """Nothing is sent, and the frame is told as failed."""
     assert desk.handover.hand_over(desk.order.shots[0], str(desk.sources[0])) == 0
     assert not desk.session.sent
-    assert "frame 1: Nuke wrote no" in desk.outcome.text()
+    assert "Frame 1: Nuke wrote no" in desk.outcome.text()
 
 
 def test_giving_up(desk: Desk) -> None:
@@ -211,7 +211,7 @@ def test_a_model_that_is_not_wanted_any_more(desk: Desk) -> None:
 def test_an_answer_that_was_lost(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a long silence the oldest frame is asked for again: its answer comes, or word that nobody knows it."""
     first, second = desk.hand_over(2)
-    monkeypatch.setattr("corridorkey_nuke.handover._SILENCE", 0.05)
+    monkeypatch.setitem(Handover.turn.__globals__, "_SILENCE", 0.05)
     desk.handover.turn(0.0)
     assert [op for op, _ in desk.session.sent.values()] == ["key_file", "key_file"]
     time.sleep(0.06)

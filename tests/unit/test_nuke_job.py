@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nuke_package
+from corridorkey_models.color import linear_space
 from corridorkey_models.fingerprint import settings_hash, settings_text
-from corridorkey_models.params import Params
+from corridorkey_models.params import WORKING_SPACES, Params
 from corridorkey_nuke import VERSION, exchange, job
 from corridorkey_nuke.failure import Refusal
 from corridorkey_nuke.outcome import Outcome
@@ -252,9 +253,9 @@ def test_how_it_went() -> None:
     outcome.fail(shot(5), "the weights are missing; run `ckey pull green`.")
     outcome.fail(shot(6), "the weights are missing; run `ckey pull green`.")
     assert outcome.text() == (
-        "keyed 2 frames, 2 were keyed already, 3 are missing. "
-        "frame 2: nothing is left of the hint, so the matte is empty. "
-        "frames 5-6: the weights are missing; run `ckey pull green`. frames 2-3: the hint is odd."
+        "Keyed 2 frames, 2 were keyed already, 3 are missing. "
+        "Frame 2: nothing is left of the hint, so the matte is empty. "
+        "Frames 5-6: the weights are missing; run `ckey pull green`. Frames 2-3: the hint is odd."
     )
     assert outcome.has_failed
     assert outcome.answered == 6
@@ -263,11 +264,11 @@ def test_how_it_went() -> None:
 @pytest.mark.parametrize(
     ("kept", "keyed", "stopped", "text"),
     [
-        (0, 1, False, "keyed 1 frame."),
+        (0, 1, False, "Keyed 1 frame."),
         (2, 0, False, "2 were keyed already."),
-        (1, 1, False, "keyed 1 frame, 1 was keyed already."),
-        (0, 0, True, "stopped: keyed 0 frames, 2 are missing."),
-        (0, 1, True, "stopped: keyed 1 frame, 1 is missing."),
+        (1, 1, False, "Keyed 1 frame, 1 was keyed already."),
+        (0, 0, True, "Stopped: keyed 0 frames, 2 are missing."),
+        (0, 1, True, "Stopped: keyed 1 frame, 1 is missing."),
     ],
 )
 def test_counts(kept: int, keyed: int, stopped: bool, text: str) -> None:
@@ -358,3 +359,8 @@ def test_frames_within_a_budget() -> None:
     assert exchange.frames_within(100, 10) == 10
     assert exchange.frames_within(100, 99) == 2
     assert exchange.frames_within(-5, 0) == 2
+
+
+def test_linear_spaces_are_those_of_the_table() -> None:
+    """The package has no table of its own to ask, so its list is held to it."""
+    assert sorted(job.LINEAR_SPACES) == sorted(space for space in WORKING_SPACES[1:] if linear_space(space) == space)

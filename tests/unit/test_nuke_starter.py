@@ -101,7 +101,7 @@ def test_the_installed_package_finds_it(installed: Path, tmp_path: Path, monkeyp
     ours = script(tmp_path / "bin" / "ckey", "")
     write_command(installed, ours)
     copied = installed / "python" / "corridorkey_nuke" / "starter.py"
-    monkeypatch.setattr("corridorkey_nuke.starter.__file__", str(copied))
+    monkeypatch.setitem(find_command.__globals__, "__file__", str(copied))
     assert find_command() == str(ours)
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from . import graph, host, job, keying
 from .failure import NoDaemon, Refusal
 from .job import Shot
+from .outcome import sentence
 from .session import Session
 
 _SETTING = re.compile(r"(?:^| )(\w+)=(?!=)")
@@ -19,6 +20,8 @@ _SETTING = re.compile(r"(?:^| )(\w+)=(?!=)")
 _WIRES = ("plate", "hint", "inside", "outside")
 _CHANGED = "What feeds the node has changed since it was keyed; press Key Frame Range."
 _UNKEYED = "unkeyed"
+_unwired: set[str] = set()
+"""Nodes that were made in this session and had no plate yet."""
 
 
 class _Footage(NamedTuple):
@@ -44,7 +47,7 @@ def cancel(node: Any) -> None:
     run = keying.running(node.fullName())
     if run is not None:
         run.stop()
-    node["status"].setValue("stopping" if run is not None else "nothing is being keyed.")
+    node["status"].setValue("Stopping." if run is not None else "Nothing is being keyed.")
 
 
 def clear_cache(node: Any) -> None:
@@ -64,20 +67,30 @@ def on_create(node: Any) -> None:
     if node["settings_hash"].value() != _UNKEYED or node["working_space"].value() != "auto":
         return
     space = job.working_space(*host.root_color())
-    if not space:
-        return
-    node["working_space"].setValue(space)
+    if space:
+        node["working_space"].setValue(space)
+    # Nuke wires a node that is made behind another one only after this.
+    _unwired.add(node.fullName())
+    _take_range(node)
+
+
+def _take_range(node: Any) -> None:
+    """Give a new node the plate's frames as soon as it has a plate."""
     plate = node.input(0)
-    if plate is not None and node["first"].hasExpression():
+    if plate is None or node.fullName() not in _unwired:
+        return
+    _unwired.discard(node.fullName())
+    if node["first"].hasExpression():
         for name, frame in (("first", plate.firstFrame()), ("last", plate.lastFrame())):
             node[name].clearAnimated()  # what an expression drives cannot be set
             node[name].setValue(frame)
 
 
 def knob_changed(node: Any, knob: Any) -> None:
-    """Say so where other inputs feed a node than when it was keyed."""
+    """Take the frames of a new node's plate, and say so where other inputs feed a node than when it was keyed."""
     if knob.name() != "inputChange" or keying.running(node.fullName()) is not None:
         return
+    _take_range(node)
     known, script = node["upstream"].value(), graph.read_script(node)
     if not known or not script:
         return
@@ -110,8 +123,8 @@ def _shows_frames(node: Any) -> bool:
 
 
 def _has_changed(node: Any) -> bool:
-    known = node["upstream"].value()
-    return bool(known) and keying.stamp(graph.read(node), node["depth"].value()) not in ("", known)
+    known, now = str(node["upstream"].value()), graph.read(node)
+    return bool(known) and now is not None and keying.stamp(now, known.rpartition("-")[2]) != known
 
 
 def _try(action: Callable[..., None], node: Any, *arguments: Any) -> None:
@@ -119,6 +132,8 @@ def _try(action: Callable[..., None], node: Any, *arguments: Any) -> None:
     try:
         action(node, *arguments)
     except Refusal as error:
+        if keying.running(node.fullName()) is None:
+            node["status"].setValue(sentence(str(error)))
         host.tell(f"{node.fullName()}: {error}")
 
 
@@ -132,7 +147,7 @@ def _key(node: Any, frame: int | None) -> None:
         with host.unrecorded(), _kept_on_failure(node, "working_space", "settings_hash", "upstream"):
             node["working_space"].setValue(space)
             order = _order(node, footage, "batch" if frame is None else "preview")
-            node["status"].setValue("keying")
+            node["status"].setValue("Keying.")
     except BaseException:
         if session is not None:
             session.close()
@@ -256,7 +271,7 @@ def _clear(node: Any) -> None:
     pattern = host.keyed_pattern(node)
     files = [path for path in job.files_of(pattern) if job.is_keyed(path)] if Path(pattern).is_absolute() else []
     if not files:
-        node["status"].setValue("there are no keyed frames.")
+        node["status"].setValue("There are no keyed frames.")
         return
     if not host.ask(f"{node.fullName()}: remove {len(files)} keyed frames, {files[0]} and so on?"):
         return
@@ -266,7 +281,7 @@ def _clear(node: Any) -> None:
         with suppress(OSError):
             folder.rmdir()  # which it refuses if there is something else in it
     host.reload(node)
-    node["status"].setValue(f"removed {len(files)} keyed frames.")
+    node["status"].setValue(f"Removed {len(files)} keyed frames.")
 
 
 def _read_beside(node: Any) -> None:

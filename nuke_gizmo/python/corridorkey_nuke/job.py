@@ -213,7 +213,9 @@ def folders(wanted: Iterable[Shot]) -> list[str]:
     """
     found = sorted({str(Path(shot.target).parent) for shot in wanted})
     if len(found) > _FOLDERS:
-        raise Refusal(f"the file puts frames into more than {_FOLDERS} folders; leave %04d out of the names of folders.")
+        raise Refusal(
+            f"the file puts frames into more than {_FOLDERS} folders; keep %04d and %V out of the names of folders."
+        )
     return found
 
 

@@ -298,7 +298,8 @@ class Run:
             return
         text = self.outcome.text()
         if self.order.upstream and stamp(graph.read(node), self.order.depth) != self.order.upstream:
-            text += " What feeds the node has changed meanwhile; press Key Frame Range again."
+            more = "What feeds the node has changed meanwhile; press Key Frame Range again."
+            text = text if more in text else f"{text} {more}"
         with host.unrecorded():
             host.reload(node)
             node["status"].setValue(text)

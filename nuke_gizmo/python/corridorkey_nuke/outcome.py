@@ -67,7 +67,7 @@ class Outcome:
 
     def text(self) -> str:
         """Return all of it as sentences."""
-        return " ".join(self._sentences())
+        return " ".join(map(sentence, self._sentences()))
 
     def _sentences(self) -> Iterator[str]:
         yield self._counts()
@@ -78,7 +78,7 @@ class Outcome:
         if self.failure:
             yield self.failure
         elif self.is_hopeless:
-            yield "No more were tried; press Key Frame Range again when that is mended."
+            yield "No more were tried; press Key Frame Range again when that is fixed."
 
     def _counts(self) -> str:
         kept = f"{self.kept} {'was' if self.kept == 1 else 'were'} keyed already" if self.kept else ""
@@ -88,6 +88,15 @@ class Outcome:
         left = f"{missing} {'is' if missing == 1 else 'are'} missing" if missing else ""
         words = ", ".join(filter(None, [keyed, kept, left]))
         return f"{'stopped: ' if self.is_stopped else ''}{words}."
+
+
+def sentence(text: str) -> str:
+    """Return a text that begins with a capital letter.
+
+    >>> sentence("the hint is odd.")
+    'The hint is odd.'
+    """
+    return text[:1].upper() + text[1:]
 
 
 def _frames(shots: Iterable[Shot]) -> str:

@@ -33,7 +33,7 @@ from ..terminal import say, stop_on_interrupt
 from ..workplace import TimedKeyer, Workplace, find_workplace
 from .params import describe_range, describe_value
 
-USAGE = "ckey key PLATE [--hint HINT|auto] -o OUT [options]"
+USAGE = "ckey key PLATE [--hint HINT|auto] (-o OUT | --keyed FILES) [options]"
 
 _OWN_DEFAULTS = {"screen": "auto", "output": "checker"}
 
