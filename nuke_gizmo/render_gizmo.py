@@ -163,10 +163,12 @@ def info_tab() -> Iterator[str]:
 
 def hidden() -> Iterator[str]:
     """Return the knobs that are no artist's business: what the graph and corridorkey_nuke keep in the node."""
-    values = {"settings": settings_text(), "settings_hash": "unkeyed", "upstream": "", "exchange": ""}
+    values = {"settings": settings_text(), "settings_hash": "unkeyed", "upstream": ""}
     for name, text in values.items():
         yield from user_knob("text", name, "", "+INVISIBLE", value=quote(text))
-    yield from user_knob("bool", "exporting", "", "+INVISIBLE", value="false")
+    # A script that is saved meanwhile must not export when it is opened.
+    yield from user_knob("text", "exchange", "", "+INVISIBLE", "+DO_NOT_WRITE", value=quote(""))
+    yield from user_knob("bool", "exporting", "", "+INVISIBLE", "+DO_NOT_WRITE", value="false")
 
 
 def head(is_live: bool) -> Iterator[str]:

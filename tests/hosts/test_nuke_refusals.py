@@ -12,7 +12,7 @@ import nuke_shots
 from corridorkey_server.footage.exr import read_exr_header
 from corridorkey_server.footage.picture import Window
 from corridorkey_server.rendezvous import Rendezvous
-from daemons import EchoDaemon
+from daemons import PATIENCE, EchoDaemon
 from nuke_shots import FIRST, LAST, Scene, opened
 
 
@@ -327,3 +327,38 @@ def test_a_stale_frame_on_a_farm(shot: Path, _keying: None) -> None:
             scene.host.nuke.execute(write, FIRST, LAST, 1)
         told = read_exr_header(scene.files()[FIRST]) or {}
         assert "screen=green" in str(told["corridorkey/settings"])
+
+
+def test_another_script_that_is_opened_meanwhile(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left of the range is not exported from it, and nothing is said on its nodes."""
+    monkeypatch.setattr(nuke_shots.module("exchange"), "budget", lambda _: 1)
+    scene.begin()
+    scene.host.run_until(lambda: bool(scene.exports()), PATIENCE)
+    scene.host.set_root(name=f"{scene.folder}/another.nk")
+    scene.node["status"].setValue("of the other script")
+    exports = scene.exports()
+    scene.settle()
+    assert scene.exports() == exports
+    assert scene.status == "of the other script"
+    (said,) = scene.host.messages
+    assert "which is not there any more" in said
+
+
+def test_a_script_that_was_saved_while_keying(scene: Scene) -> None:
+    """A node that comes back from such a script does not say that it is being keyed."""
+    scene.set(status="Keying.")
+    nuke_shots.module("buttons").on_create(scene.node)
+    assert scene.status == "Keying was interrupted; press Key Frame Range to go on."
+
+
+def test_what_the_system_refuses(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that cannot be removed is a sentence, not a traceback."""
+    scene.press()
+
+    def refuse(_: Path) -> None:
+        raise PermissionError(13, "Permission denied", "/a/file")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    scene.host.answers.append(True)
+    scene.press("clear_cache")
+    assert scene.status == "/a/file: Permission denied; see whether it can be written."

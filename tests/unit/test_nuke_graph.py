@@ -253,3 +253,58 @@ def _noted(scene: Scene, knob: object, name: str, pressed: list[str]) -> Callabl
         press(op, control)
 
     return noted
+
+
+def test_a_node_inside_a_group(shot: Path) -> None:
+    """What feeds the group from outside feeds the node inside of it."""
+    with opened(shot) as scene:
+        host = scene.host
+        gizmo = "\n".join(line for line in nuke_shots.GIZMO.read_text().splitlines() if not line.startswith("#"))
+        host.paste(f"Group {{\n name Template\n}}\n Input {{\n  inputs 0\n  name Input1\n }}\n{gizmo}\n"
+                   " Output {\n  name Output1\n }\nend_group\n")  # fmt: skip
+        host.connect("Template", 0, "Read_plate")
+        inside = next(name for name in ("Template.CorridorKey", "Template.CorridorKey1") if host.nuke.toNode(name))
+        graph = nuke_shots.module("graph")
+        before = graph.read(host.node(inside))
+        (shot / f"plate.{FIRST}.exr").write_bytes(b"another")
+        after = graph.read(host.node(inside))
+        assert (before.script, before.files) != (after.script, after.files)
+        host.set("Read_plate.last", LAST + 5)
+        assert graph.read(host.node(inside)).script != after.script
+
+
+def test_expressions_on_the_script(scene: Scene) -> None:
+    """A node that is led by the script's own settings follows them; others do not mind."""
+    before = read(scene)
+    scene.host.set_root(last_frame=LAST + 7)
+    assert read(scene) == before
+    scene.host.node("Grade1")["white"].setExpression("root.last_frame")
+    led = read(scene)
+    scene.host.set_root(last_frame=LAST + 8)
+    assert read(scene) != led
+
+
+@pytest.mark.parametrize("words", ["[python nuke.frame()]", "[getenv USER]", "[value root.name]"])
+def test_words_that_nobody_can_foresee(scene: Scene, words: str) -> None:
+    """Where something may change unseen nothing is known, and every frame is compared by its pixels."""
+    scene.host.create("Grade", scene.host.node("Grade1"), name="Slate")
+    scene.host.connect(scene.name, 0, "Slate")
+    assert read(scene) is not None
+    scene.host.paste(
+        "Text2 {\n name Words\n}\n"
+        if "Text2" in scene.host.classes
+        else "NoOp {\n addUserKnob {1 words}\n words " + '"' + words.replace("[", "\\[") + '"' + "\n name Words\n}\n"
+    )
+    scene.host.connect("Words", 0, "Slate")
+    scene.host.connect(scene.name, 0, "Words")
+    assert read(scene) is None
+
+
+def test_a_copy_that_keeps_its_time(scene: Scene) -> None:
+    """Another file of the same size and the same time of writing is another file."""
+    before = read(scene)
+    path = scene.folder / f"plate.{FIRST}.exr"
+    status = path.stat()
+    path.write_bytes(b"y")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert read(scene) != before

@@ -56,7 +56,7 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.session, self.outcome = Answers(), Outcome(3)
         shots = [Shot(frame, "main", f"/keyed/{frame}.exr", "screen=green despill=0.5") for frame in (1, 2, 3)]
-        self.order = Order("CorridorKey1" + "é" * 100, shots, "half", "", "abc-half", 1, "batch")
+        self.order = Order("CorridorKey1" + "é" * 100, shots, "half", "", "abc-half", 1, "batch", "shot.nk")
         self.handover = Handover(self.session, self.order, self.outcome)  # type: ignore[arg-type]
         self.sources = [folder / f"{shot.frame}.exr" for shot in shots]
 

@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -364,3 +365,19 @@ def test_frames_within_a_budget() -> None:
 def test_linear_spaces_are_those_of_the_table() -> None:
     """The package has no table of its own to ask, so its list is held to it."""
     assert sorted(job.LINEAR_SPACES) == sorted(space for space in WORKING_SPACES[1:] if linear_space(space) == space)
+
+
+def test_an_exchange_folder_that_is_no_full_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is made in whatever folder Nuke was started in."""
+    monkeypatch.setenv("CORRIDORKEY_TMP", "frames/here")
+    with pytest.raises(Refusal, match="not a full path"), exchange.folder():
+        pass
+    assert not Path("frames").exists()
+
+
+def test_memory_that_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container the memory's file system may hold less than a frame: the temporary folder is taken then."""
+    monkeypatch.delenv("CORRIDORKEY_TMP", raising=False)
+    monkeypatch.setattr(exchange, "_ENOUGH", 1 << 62)
+    with exchange.folder() as place:
+        assert place.startswith(tempfile.gettempdir())

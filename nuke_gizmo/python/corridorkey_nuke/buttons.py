@@ -20,6 +20,7 @@ _SETTING = re.compile(r"(?:^| )(\w+)=(?!=)")
 _WIRES = ("plate", "hint", "inside", "outside")
 _CHANGED = "What feeds the node has changed since it was keyed; press Key Frame Range."
 _UNKEYED = "unkeyed"
+_KEYING = "Keying."
 _unwired: set[str] = set()
 """Nodes that were made in this session and had no plate yet."""
 
@@ -64,6 +65,8 @@ def on_create(node: Any) -> None:
     """Fill in what a new node can know; does nothing where a script is loaded whose node knows it."""
     if node["exporting"].value():
         node["exporting"].setValue(False)  # the script was saved, or Nuke ended, while frames were exported
+    if node["status"].value() == _KEYING and keying.running(node.fullName()) is None:
+        node["status"].setValue("Keying was interrupted; press Key Frame Range to go on.")
     if node["settings_hash"].value() != _UNKEYED or node["working_space"].value() != "auto":
         return
     space = job.working_space(*host.root_color())
@@ -131,10 +134,18 @@ def _try(action: Callable[..., None], node: Any, *arguments: Any) -> None:
     """Do something, or say why not."""
     try:
         action(node, *arguments)
+        return
     except Refusal as error:
-        if keying.running(node.fullName()) is None:
-            node["status"].setValue(sentence(str(error)))
-        host.tell(f"{node.fullName()}: {error}")
+        words = str(error)
+    except OSError as error:
+        words = f"{error.filename or 'a file'}: {error.strerror}; see whether it can be written."
+    except RuntimeError as error:
+        if not host.is_gui():
+            raise
+        words = f"Nuke says {' '.join(str(error).split()).rstrip('.')}; look at the node in the viewer."
+    if keying.running(node.fullName()) is None:
+        node["status"].setValue(sentence(words))
+    host.tell(f"{node.fullName()}: {words}")
 
 
 def _key(node: Any, frame: int | None) -> None:
@@ -147,7 +158,7 @@ def _key(node: Any, frame: int | None) -> None:
         with host.unrecorded(), _kept_on_failure(node, "working_space", "settings_hash", "upstream"):
             node["working_space"].setValue(space)
             order = _order(node, footage, "batch" if frame is None else "preview")
-            node["status"].setValue("Keying.")
+            node["status"].setValue(_KEYING)
     except BaseException:
         if session is not None:
             session.close()
@@ -175,7 +186,8 @@ def _order(node: Any, footage: _Footage, priority: str) -> job.Order:
     node["settings_hash"].setValue(_version(node, stamp, depth))
     node["upstream"].setValue(stamp)
     script = upstream.script if upstream else ""
-    return job.Order(node.fullName(), _shots(node, footage), depth, script, stamp, footage.frame_bytes, priority)
+    shots, document = _shots(node, footage), host.script()
+    return job.Order(node.fullName(), shots, depth, script, stamp, footage.frame_bytes, priority, document)
 
 
 def _refuse_while_busy(node: Any) -> None:

@@ -15,6 +15,7 @@ from .failure import Refusal
 
 _MEMORY = "/dev/shm"
 _MOST = 4 << 30  # bytes that frames on their way may take
+_ENOUGH = 1 << 30  # bytes that must be free in memory: in a container it may be small
 _LEAST = 2  # frames that are on their way at once however large they are
 
 
@@ -55,7 +56,9 @@ def frames_within(room: int, frame_bytes: int) -> int:
 def _base() -> str:
     """Return the folder that holds those of all runs of this user, made if need be."""
     given = os.environ.get("CORRIDORKEY_TMP", "")
-    place = given or (_MEMORY if os.access(_MEMORY, os.W_OK) else tempfile.gettempdir())
+    if given and not Path(given).is_absolute():
+        raise Refusal(f"CORRIDORKEY_TMP is {given}, which is not a full path; write it from the root on.")
+    place = given or (_MEMORY if _has_room(_MEMORY) else tempfile.gettempdir())
     path = str(Path(place, f"ckey-{_user()}-nuke"))
     try:
         Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -65,6 +68,13 @@ def _base() -> str:
     if not stat.S_ISDIR(status.st_mode) or not _is_private(status):
         raise Refusal(f"{path} belongs to somebody else or is open to others; remove it, or set CORRIDORKEY_TMP.")
     return path
+
+
+def _has_room(place: str) -> bool:
+    try:
+        return os.access(place, os.W_OK) and shutil.disk_usage(place).free >= _ENOUGH
+    except OSError:
+        return False
 
 
 def _is_private(status: os.stat_result) -> bool:

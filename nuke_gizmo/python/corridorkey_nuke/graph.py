@@ -18,6 +18,7 @@ _COSMETIC = frozenset(
     [
         "autolabel",
         "bookmark",
+        "colorOverlay",
         "cached",
         "dope_sheet",
         "gl_color",
@@ -40,6 +41,7 @@ _COSMETIC = frozenset(
         "postage_stamp_frame",
         "selected",
         "tile_color",
+        "toolbox",
         "updateUI",
         "window",
         "xpos",
@@ -53,6 +55,9 @@ _OWN = frozenset(["exchange", "exporting", "settings", "settings_hash", "status"
 
 _COUNTERS = frozenset(["version"])
 """Knobs that tell how often a Read was reloaded: its files tell whether they have changed."""
+
+_EVALUATED = ("[python", "[getenv", "[value root", "[date", "[clock")
+"""Tcl that gives something else when nothing in the script has changed."""
 
 _SILENT = frozenset(["BeginTabGroup_Knob", "EndTabGroup_Knob", "PyScript_Knob", "Script_Knob", "Tab_Knob", "Text_Knob"])
 """Classes of knobs that hold nothing."""
@@ -140,11 +145,16 @@ class _Walk:
             self.keyers.append(node)
         inner = sorted(host.children(node), key=_name)
         links = f"{self._links(node)} [{self._list(inner)}]"
-        silent = _COSMETIC | _OWN if is_keyer else _COSMETIC | _COUNTERS if "reload" in knobs else _COSMETIC
-        told = [_told(name, knob) for name, knob in sorted(knobs.items()) if name not in silent]
-        self.records.append("\n".join([node.Class(), links, *filter(None, told)]))
         if node.Class() == "Write" and not _is_set(knobs, "reading"):
-            return
+            # What it writes, and to where, is nothing to whoever comes after it.
+            knobs = {"disable": knobs["disable"]}
+        silent = _COSMETIC | _OWN if is_keyer else _COSMETIC | _COUNTERS if "reload" in knobs else _COSMETIC
+        shown = [name for name in sorted(knobs) if name not in silent and not name.startswith("toolbar_")]
+        told = [_told(name, knobs[name]) for name in shown]
+        # Nuke names the root among a node's dependencies as little as it is a node of the graph.
+        is_led = any("root." in text for name, text in zip(shown, told) if knobs[name].Class() != "File_Knob")
+        root = host.root_settings(everything=True) if is_led else ""
+        self.records.append("\n".join([node.Class(), links, *filter(None, told), root]))
         patterns = list(filter(None, (_pattern(node, knob) for knob in knobs.values())))
         self.patterns.update(patterns)
         if "reload" in knobs:
@@ -152,7 +162,8 @@ class _Walk:
 
     def _links(self, node: Any) -> str:
         others = sorted(host.expression_links(node), key=_name)
-        return f"({self._list(host.inputs(node))}) ({self._list(others)})"
+        wires = [*host.inputs(node), *host.outer_inputs(node)]
+        return f"({self._list(wires)}) ({self._list(others)})"
 
     def _list(self, nodes: Iterable[Any]) -> str:
         return " ".join(map(self._number, nodes))
@@ -163,6 +174,8 @@ class _Walk:
             node = node.input(0)
         if node is None or node.Class() in ("Root", "Viewer"):
             return "-"
+        if host.has_clones(node):
+            raise ValueError("clones share a name, so that they cannot be told apart")
         name = node.fullName()
         if name == self._own or name.startswith(self._own + "."):
             return "own"
@@ -183,7 +196,10 @@ def _told(name: str, knob: Any) -> str:
     is_changed = getattr(knob, "notDefault", None)
     if is_changed is not None and not (is_changed() or knob.hasExpression() or knob.isAnimated()):
         return ""
-    return f"{name} {knob.toScript()}"
+    script = str(knob.toScript())
+    if knob.Class() != "File_Knob" and any(word in script for word in _EVALUATED):
+        raise ValueError(f"what {name} gives is not known before it is asked")
+    return f"{name} {script}"
 
 
 def _is_set(knobs: dict[str, Any], name: str) -> bool:
@@ -192,9 +208,10 @@ def _is_set(knobs: dict[str, Any], name: str) -> bool:
 
 def _pattern(node: Any, knob: Any) -> str:
     """Return the files that a knob names, with number and view left open in a Read."""
-    if knob.Class() != "File_Knob":
+    # Frames are exported at full size, for which no proxy is read.
+    if knob.Class() != "File_Knob" or knob.name() == "proxy":
         return ""
-    return host.filename(node) if knob.name() == "file" else str(knob.evaluate() or "")
+    return host.filename(node) if knob.name() == "file" else str(knob.getEvaluatedValue() or "")
 
 
 def _stamp(pattern: str) -> str:
@@ -207,7 +224,8 @@ def _stamp_file(path: str) -> str:
         status = Path(path).stat()
     except OSError:
         return ""
-    return f"{path} {status.st_size} {status.st_mtime_ns}"
+    # A copy may keep the time of writing, but not that of its coming here.
+    return f"{path} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
 
 
 def _digest(texts: Iterable[str]) -> str:

@@ -20,6 +20,7 @@ _ANSWER = 30.0  # seconds for an answer that needs no work
 _GIVE_UP = 5.0  # seconds within which frames that were stopped are answered
 _AT_ONCE = 32  # frames that are with the daemon, which keys one after the other
 _TURN = 0.05  # seconds between two looks
+_QUESTIONS = 3  # that stay without any answer before the daemon counts as hanging
 _SILENCE = 10.0  # seconds without a word, after which the daemon is asked whether an answer was lost
 
 
@@ -42,6 +43,8 @@ class Handover:
         self._not_before = 0.0
         self._heard = time.monotonic()
         self._questions: dict[int, int] = {}
+        self._unheard = 0
+        self._is_over = False
 
     def identity(self, screen: str, watch: Callable[[object], object]) -> str:
         """Return the identity of the model that frames in front of that screen get now.
@@ -110,7 +113,7 @@ class Handover:
         self._ask_again()
         reply = self._session.receive(seconds)
         while reply is not None:
-            self._heard = time.monotonic()
+            self._heard, self._unheard = time.monotonic(), 0
             self._answer(reply)
             reply = self._session.receive(0.0)
         return gone
@@ -118,7 +121,9 @@ class Handover:
     def _ask_again(self) -> None:
         """Ask how the oldest frame is, if nothing was heard for long: who does not read for long may miss an answer."""
         if self._waiting and time.monotonic() - self._heard > _SILENCE:
-            self._heard = time.monotonic()
+            self._heard, self._unheard = time.monotonic(), self._unheard + 1
+            if self._unheard > _QUESTIONS:
+                raise Lost("the CorridorKey daemon does not answer any more; see its log, or run `ckey stop --now`.")
             oldest = min(self._waiting)
             self._questions[self._session.send("again", target=oldest)] = oldest
 
@@ -147,10 +152,13 @@ class Handover:
             if isinstance(error, Lost):
                 raise error
             self._outcome.fail(sent.shot, str(error))
+        elif not self._is_over:
+            self._outcome.fail(sent.shot, "the daemon has stopped it; press Key Frame Range again.")
 
     def give_up(self) -> None:
         """Stop all frames that wait, and hear for a moment which ones were too far for that."""
         self._backlog.clear()
+        self._is_over = True
         until = time.monotonic() + _GIVE_UP
         with suppress(Refusal):
             for number in list(self._waiting):

@@ -31,6 +31,11 @@ _COLOR_KNOBS = (
 )
 """Knobs of the root that what Reads and sources give depends on."""
 
+_VOLATILE = frozenset(
+    ["frame", "name", "proxy", "proxy_format", "proxy_scale", "proxy_type", "selected", "xpos", "ypos"]
+)
+"""Knobs of the root that change while one works."""
+
 
 _STRICT = {"raw": True, "before": "black", "after": "black", "on_error": "error"}
 """How a Read gives keyed files as they are, and nothing else instead."""
@@ -141,9 +146,12 @@ def root_color() -> tuple[str, str, str]:
     return management, space, config
 
 
-def root_settings() -> str:
-    """Return as text what of the root reaches pixels."""
-    return "\n".join(f"{knob} {_root_value(knob, as_script=True)}" for knob in _COLOR_KNOBS)
+def root_settings(everything: bool = False) -> str:
+    """Return as text what of the root reaches pixels; everything that is set there for those whom it leads."""
+    names: list[str] = list(_COLOR_KNOBS)
+    if everything:
+        names = sorted(name for name in nuke.root().knobs() if name not in _VOLATILE)
+    return "\n".join(f"{name} {_root_value(name, as_script=True)}" for name in names)
 
 
 def _root_value(knob_name: str, as_script: bool = False) -> str:
@@ -156,6 +164,20 @@ def _root_value(knob_name: str, as_script: bool = False) -> str:
 def inputs(node: Any) -> list[Any]:
     """Return the nodes that are wired into a node, in order, None where there is none."""
     return [node.input(index) for index in range(node.inputs())]
+
+
+def outer_inputs(node: Any) -> list[Any]:
+    """Return what feeds an Input from outside of its group, nothing for another node."""
+    group = node.parent() if node.Class() == "Input" else None
+    if group is None or group.Class() == "Root":
+        return []
+    return [group.input(int(node["number"].value()))]
+
+
+def has_clones(node: Any) -> bool:
+    """Whether other nodes share a node's knobs, and its name."""
+    count = getattr(node, "clones", None)
+    return bool(count and count())
 
 
 def expression_links(node: Any) -> list[Any]:

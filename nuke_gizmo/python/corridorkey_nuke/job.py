@@ -76,6 +76,7 @@ class Order(NamedTuple):
         upstream: what keyed files are told about what feeds the node, empty if not known.
         frame_bytes: of one exported frame, as far as can be told.
         priority: preview if somebody waits for it, else batch.
+        document: the file of Nuke's script that it is for.
     """
 
     node: str
@@ -85,6 +86,7 @@ class Order(NamedTuple):
     upstream: str
     frame_bytes: int
     priority: str
+    document: str
 
 
 def text_hash(text: str) -> str:

@@ -99,7 +99,7 @@ class Run:
             threading.Thread(target=self._work, name="CorridorKey", daemon=True).start()
             return
         self._work()
-        (host.tell if self.outcome.has_failed else host.say)(f"{self.order.node}: {self.outcome.text()}")
+        (host.say if self.outcome.is_whole else host.tell)(f"{self.order.node}: {self.outcome.text()}")
 
     def stop(self) -> None:
         """Let it end as soon as it can; may be called from any thread."""
@@ -122,7 +122,7 @@ class Run:
             host.post(self._finish)
 
     def _run(self) -> None:
-        with exchange.folder() as self._folder, self._connected() as session:
+        with self._connected() as session, exchange.folder() as self._folder:
             self._handover = Handover(session, self.order, self.outcome)
             missing = self._missing()
             if missing:
@@ -209,7 +209,7 @@ class Run:
                 (first.frame, last.frame),
                 first.view,
                 self._source(first.view),
-                lambda frame: self._is_welcome(by_frame[frame]),
+                lambda frame: frame not in by_frame or self._is_welcome(by_frame[frame]),
             )
         except (_Occupied, Refusal, Stopped) as error:
             return error
@@ -221,6 +221,8 @@ class Run:
             raise Stopped
         if host.is_rendering():
             raise _Occupied
+        if host.script() != self.order.document:
+            raise Refusal("the script was closed or saved under another name meanwhile; press Key Frame Range again.")
         node = host.find(self.order.node)
         if node is None:
             raise Refusal(f"{self.order.node} was deleted or renamed meanwhile; press Key Frame Range again.")
@@ -293,10 +295,12 @@ class Run:
     def _finish(self) -> None:
         """On the main thread: show what there is now."""
         _runs.pop(self.order.node, None)
-        node = host.find(self.order.node)
-        if node is None:
-            return
+        node = host.find(self.order.node) if host.script() == self.order.document else None
         text = self.outcome.text()
+        if node is None:
+            if host.is_gui() and not host.is_rendering():
+                host.tell(f"{self.order.node}, which is not there any more: {text}")
+            return
         if self.order.upstream and stamp(graph.read(node), self.order.depth) != self.order.upstream:
             more = "What feeds the node has changed meanwhile; press Key Frame Range again."
             text = text if more in text else f"{text} {more}"

@@ -44,6 +44,11 @@ class Outcome:
         return self._in_a_row >= _HOPELESS
 
     @property
+    def is_whole(self) -> bool:
+        """Whether all frames are there."""
+        return not self.has_failed and self.kept + self.keyed == self.wanted
+
+    @property
     def has_failed(self) -> bool:
         """Whether a frame is missing that nobody stopped."""
         return bool(self.failure or self._failed)
