@@ -20,6 +20,9 @@ from corridorkey_server.host_files import find_library, system_name
 from corridorkey_server.rendezvous import Rendezvous
 from daemons import EchoDaemon
 
+collect_ignore = ["nuke_smoke.py"]
+"""What Nuke itself runs."""
+
 if native.is_sanitized():
     os.environ.pop("LD_PRELOAD", None)  # programs that tests start are not watched, and are quicker without
 
