@@ -8,7 +8,7 @@ import socket
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .failure import Refusal
@@ -38,6 +38,8 @@ def folder() -> Iterator[str]:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
+        with suppress(OSError):
+            Path(base).rmdir()  # which it refuses while another run is there
 
 
 def budget(path: str) -> int:
