@@ -81,10 +81,11 @@ def builtin_faults(text: str) -> list[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr in LATER_METHODS
     ]
+    generic = GENERIC | set(abstract_names(tree))
     return faults + [
         f"line {node.lineno}: {ast.unparse(node)}"
         for node in evaluated(tree)
-        if is_later_generic(node, GENERIC | set(abstract_names(tree))) or is_later_union(node)
+        if is_later_generic(node, generic) or is_later_union(node)
     ]
 
 
