@@ -18,16 +18,14 @@ from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-import numpy as np
-from numpy.typing import NDArray
-
 from corridorkey_models.errors import Cancelled, InputError
-from corridorkey_models.keyed import Keyed, Masks, Pixels
+from corridorkey_models.keyed import Keyed
 from corridorkey_models.params import Params
 from corridorkey_models.watch import Watch
 
 from . import keyed_file, system
 from .client import Client, ModelReplacedError
+from .daemon_keyer import DaemonKeyer
 from .errands import Stop, Stopped
 from .exchange_file import read_exchange
 from .file_errands import FILE_ERRANDS, Declare, Declared, File, Written
@@ -207,7 +205,7 @@ class Clerk:
         if keyed_file.is_keyed(frame.target, facts):
             return lambda: Written(job=errand.job, skipped=True, empty=False, identity=identity)
         assert self._client is not None
-        keyer = _OneFrame(self._client, identity, errand)
+        keyer = DaemonKeyer(self._client, identity, priority=errand.priority, frame=errand.frame)
         keyed = keyed_file.key_for_file(frame.content, keyer, frame.params, watch)
         return lambda: self._write(errand, frame, keyed, facts)
 
@@ -240,29 +238,6 @@ class Clerk:
         self._end(errand.job)
         room.release()
         self._report(report)
-
-
-class _OneFrame:
-    """What keys the frame of one errand; see `keyed.FrameKeyer`."""
-
-    def __init__(self, client: Client, identity: str, errand: File) -> None:
-        self.identity = identity
-        self._client, self._errand = client, errand
-
-    def key(
-        self,
-        plate: NDArray[np.floating],
-        hint: NDArray[np.floating] | None,
-        params: Params,
-        masks: Masks | None = None,
-        out: Pixels | None = None,
-        watch: Watch | None = None,
-    ) -> Keyed:
-        """See `keyed.FrameKeyer.key`."""
-        priority, frame = self._errand.priority, self._errand.frame
-        return self._client.key(
-            plate, hint, params, masks, out, watch, priority=priority, frame=frame, model=self.identity
-        )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -6,9 +6,10 @@ from corridorkey_models.errors import InputError
 
 from .footage.exr import read_exr_header, read_exr_layers
 from .footage.picture import Image
+from .keyed_file import HINT_LAYER
 from .protocol import SIDE_LIMIT
 
-LAYERS = {"hint": "ck_hint", "inside": "ck_inside", "outside": "ck_outside"}
+LAYERS = {"hint": HINT_LAYER, "inside": "ck_inside", "outside": "ck_outside"}
 """Layer of each input but the plate, which is R, G, B and A; one that is not there is not wired."""
 
 

@@ -107,7 +107,7 @@ class ThroughDaemon:
                 if stage == "load":
                     wait.text = "loading the model"
 
-            keyer = DaemonKeyer(self._client, full_name(model), screen, watch)
+            keyer = DaemonKeyer.load(self._client, full_name(model), screen, watch)
         self.loading += time.monotonic() - began
         return keyer
 

@@ -142,7 +142,7 @@ def _key_again(place: Rendezvous, model: str, job: Job) -> float:
     """Key the first frame in a session of its own, and return the seconds it took from before the session on."""
     began = time.monotonic()
     with Client("ckey demo, again", place) as client, LongWait("keying the first frame again"):
-        keyer = DaemonKeyer(client, model, job.params.screen)
+        keyer = DaemonKeyer.load(client, model, job.params.screen)
         # Mirrored, as the daemon would answer with the prediction that it kept otherwise.
         plate, hint = (sequence.read(FIRST_FRAME).pixels[:, ::-1] for _, sequence in job.inputs.named())
         keyer.key(plate, hint, job.params)
