@@ -2,7 +2,8 @@
 
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,14 +69,9 @@ def read_exr(path: Path, layer: str | None = None) -> Image:
     Raises:
         InputError: the file is damaged, not whole, deep or subsampled, or has no such layer, or its name is not UTF-8.
     """
-    check_name(path)
-    try:
-        if not is_whole(path):
-            raise InputError(f"{path} is not a whole OpenEXR file; it is damaged, or still being written.")
+    with _reading(path):
         choice = _choose(path, _open(path, header_only=True), layer)
         return _to_image(path, _open(path, header_only=False), choice)
-    except _READ_ERRORS as error:
-        raise InputError(f"{path} is damaged: {error}; render or copy it again.") from error
 
 
 def read_exr_layers(path: Path, layers: Sequence[str]) -> tuple[Image, dict[str, Image]]:
@@ -84,14 +80,21 @@ def read_exr_layers(path: Path, layers: Sequence[str]) -> tuple[Image, dict[str,
     Raises:
         InputError: as of `read_exr`.
     """
-    check_name(path)
-    try:
-        if not is_whole(path):
-            raise InputError(f"{path} is not a whole OpenEXR file; it is damaged, or still being written.")
+    with _reading(path):
         file = _open(path, header_only=False)
         names = {channel.name.rpartition(".")[0] for part in file.parts for channel in part.header["channels"]}
         pictures = {layer: _to_image(path, file, _choose(path, file, layer)) for layer in layers if layer in names}
         return _to_image(path, file, _choose(path, file, None)), pictures
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Let a whole file be read; what the library says against it becomes InputError."""
+    check_name(path)
+    try:
+        if not is_whole(path):
+            raise InputError(f"{path} is not a whole OpenEXR file; it is damaged, or still being written.")
+        yield
     except _READ_ERRORS as error:
         raise InputError(f"{path} is damaged: {error}; render or copy it again.") from error
 
